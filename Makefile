@@ -1,0 +1,49 @@
+# Countersign. `make` alone tells what there is. Nothing has to be installed before but Python 3.11 or newer.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check prove lock install clean
+SHELL := /bin/sh
+PYTHON ?= python3
+ARGS ?=
+
+# The path is part of the stamp: a virtual environment that was moved or copied still points to where it was.
+STAMP := .venv/installed-$(shell { pwd; cat requirements.lock pyproject.toml; } | cksum | cut -d ' ' -f 1)
+RUN := .venv/bin/python -m
+PIP := $(RUN) pip --quiet --disable-pip-version-check --no-input
+
+help:  ## List what there is
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | while IFS='	' read -r name what; do printf '  make %-8s %s\n' "$$name" "$$what"; done
+
+run: $(STAMP)  ## Start the local stack (ARGS=--fresh: with empty data)
+	@exec $(RUN) countersign up $(ARGS)
+
+test: $(STAMP)  ## Run the whole suite (ARGS="-k whitelist": a part of it)
+	@exec $(RUN) pytest -m "not prove" $(ARGS)
+
+prove: $(STAMP)  ## Run the long proofs
+	@exec $(RUN) pytest -m prove $(ARGS)
+
+check: $(STAMP)  ## Lint, format, types, architecture
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) mypy
+	@.venv/bin/python -c 'from importlinter.cli import lint_imports_command as lint; lint()'
+
+lock: $(STAMP)  ## Pin the dependencies anew (ARGS=--upgrade: to their newest versions)
+	@UV_CUSTOM_COMPILE_COMMAND='make lock' $(RUN) uv pip compile --quiet --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --extra dev $(ARGS) pyproject.toml -o requirements.lock
+
+install: $(STAMP)  ## Install everything into .venv
+
+clean:  ## Remove what was installed and built; the data of the local stack stays
+	@rm -rf .venv build dist .coverage htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP):
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Countersign needs Python 3.11 or newer: make PYTHON=/path/to/python3")'
+	@echo 'Installing into .venv …'
+	@rm -rf .venv
+	@$(PYTHON) -m venv .venv
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@

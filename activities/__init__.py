@@ -1,0 +1,1 @@
+"""What the journeys ask the world to do."""

@@ -1,0 +1,71 @@
+"""The codec endpoint: lets ops read payloads in the Temporal UI, and the ``temporal`` command encode what it sends."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from google.protobuf.json_format import MessageToDict, Parse, ParseError
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from temporalio.api.common.v1 import Payload, Payloads
+
+from api.problems import problem_response
+from api.services import Services
+from countersign.adapters.payload_codec import endpoint_codec
+from countersign.domain.errors import DomainError, Forbidden, InvalidInput, NotSignedIn
+from countersign.domain.people import Role
+from countersign.settings import Settings
+from countersign.storage import users
+
+_HEADERS = ["authorization", "authorization-extras", "content-type", "x-namespace"]
+Transform = Callable[[Sequence[Payload]], Awaitable[list[Payload]]]
+
+
+def codec_app(settings: Settings, services: Callable[[], Services]) -> Starlette:
+    """Return the app to mount: ops may decode, ops and account managers may encode."""
+
+    async def encode(request: Request) -> Response:
+        return await _answer(request, services(), roles={Role.OPS, Role.ACCOUNT_MANAGER}, decode=False)
+
+    async def decode(request: Request) -> Response:
+        return await _answer(request, services(), roles={Role.OPS}, decode=True)
+
+    # An exact list of origins; outermost, so that errors carry the headers too.
+    cors = Middleware(
+        CORSMiddleware, allow_origins=settings.codec_cors_origins, allow_methods=["POST"], allow_headers=_HEADERS
+    )
+    routes = [Route("/encode", encode, methods=["POST"]), Route("/decode", decode, methods=["POST"])]
+    return Starlette(routes=routes, middleware=[cors])
+
+
+async def _answer(request: Request, services: Services, *, roles: set[Role], decode: bool) -> Response:
+    try:
+        await _require_role(request, services, roles)
+        payloads = _parse(await request.body())
+    except DomainError as error:
+        return problem_response(error)
+    codec = endpoint_codec(services.core.keys, services.settings.temporal_namespace)
+    done = await (codec.decode(payloads) if decode else codec.encode(payloads))
+    return JSONResponse(MessageToDict(Payloads(payloads=done)))
+
+
+async def _require_role(request: Request, services: Services, roles: set[Role]) -> None:
+    if services.settings.codec_open:
+        return
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        raise NotSignedIn
+    claims = await services.tokens.claims(token)
+    async with services.core.database.connection() as connection:
+        user = await users.get(connection, claims.sub)
+    if user is None or user.staff_role not in roles:
+        raise Forbidden("Only ops may read payloads.")
+
+
+def _parse(body: bytes) -> Sequence[Payload]:
+    try:
+        return Parse(body, Payloads()).payloads
+    except (ParseError, UnicodeDecodeError, RecursionError):
+        raise InvalidInput("The body is not a list of payloads in JSON.") from None

@@ -1,0 +1,31 @@
+"""The account's audit trail."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from api.problems import documented
+from api.schemas import AuditEventOut
+from api.services import UsedCaller, UsedServices, owner
+from countersign.domain.errors import NotSignedIn, PrimeLiquidityRequired, Unavailable
+from countersign.domain.people import Role
+from countersign.storage import ledger
+
+router = APIRouter(prefix="/v1/audit-events", tags=["Audit"])
+
+
+@router.get("", responses=documented(NotSignedIn, PrimeLiquidityRequired, Unavailable))
+async def list_audit_events(
+    caller: UsedCaller,
+    services: UsedServices,
+    account_id: Annotated[UUID | None, Query(description="For ops: whose trail.")] = None,
+    before: Annotated[int | None, Query(ge=1, le=2**62, description="Only events with a lower number.")] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> list[AuditEventOut]:
+    """Return the audit events of the owner's account, newest first; ops may name any account."""
+    if caller.staff_role is not Role.OPS or account_id is None:
+        account_id = (await owner(caller, services)).account_id
+    async with services.core.database.connection() as connection:
+        events = await ledger.events(connection, account_id, before=before, limit=limit)
+    return [AuditEventOut.of(event) for event in events]

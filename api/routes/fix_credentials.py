@@ -1,0 +1,80 @@
+"""FIX credentials: list, create, ask for activation, deactivate."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+
+from api.opening import IdempotencyKey, accept, replay_of
+from api.problems import documented
+from api.routes.api_keys import OWNER_ERRORS, START_ERRORS, deactivate_credential
+from api.schemas import Deactivated, FixCredentialsOut, NewFixCredentials, RequestOut
+from api.services import UsedOwner, UsedServices
+from countersign.domain.credentials import CredentialKind
+from countersign.domain.errors import NotFound, TooManyCredentials, WrongStatus
+from countersign.effects import opening
+from countersign.effects.work import found
+from countersign.storage import credentials
+
+router = APIRouter(prefix="/v1/fix-credentials", tags=["FIX credentials"])
+
+
+@router.get("", responses=documented(*OWNER_ERRORS))
+async def list_fix_credentials(owner: UsedOwner, services: UsedServices) -> list[FixCredentialsOut]:
+    """Return the account's FIX credentials, newest first."""
+    async with services.core.database.connection() as connection:
+        rows = await credentials.of_account(connection, account_id=owner.account_id, kind=CredentialKind.FIX)
+    return [FixCredentialsOut.of(row) for row in rows]
+
+
+@router.get("/{credential_id}", responses=documented(*OWNER_ERRORS, NotFound))
+async def get_fix_credentials(credential_id: UUID, owner: UsedOwner, services: UsedServices) -> FixCredentialsOut:
+    """Return one set of FIX credentials."""
+    async with services.core.database.connection() as connection:
+        row = found(await credentials.get(connection, account_id=owner.account_id, credential_id=credential_id))
+    if row.kind is not CredentialKind.FIX:
+        raise NotFound
+    return FixCredentialsOut.of(row)
+
+
+@router.post("", status_code=202, responses=documented(*START_ERRORS, TooManyCredentials))
+async def create_fix_credentials(
+    body: NewFixCredentials,
+    owner: UsedOwner,
+    services: UsedServices,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+) -> RequestOut:
+    """Begin a creation, which is interrupted when its newest two-factor code runs out."""
+    return await accept(
+        services,
+        owner,
+        lambda work: opening.create_fix_credentials(work, owner.user_id, session_type=body.session_type),
+        replay=replay_of("fix-credentials", idempotency_key, body),
+        response=response,
+    )
+
+
+@router.post(
+    "/{credential_id}/activations", status_code=202, responses=documented(*START_ERRORS, NotFound, WrongStatus)
+)
+async def activate_fix_credentials(
+    credential_id: UUID,
+    owner: UsedOwner,
+    services: UsedServices,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+) -> RequestOut:
+    """Ask the account manager to activate inactive FIX credentials."""
+    return await accept(
+        services,
+        owner,
+        lambda work: opening.activate_fix_credentials(work, owner.user_id, credential_id),
+        replay=replay_of(f"fix-credentials/{credential_id}/activations", idempotency_key),
+        response=response,
+    )
+
+
+@router.post("/{credential_id}/deactivations", responses=documented(*OWNER_ERRORS, NotFound))
+async def deactivate_fix_credentials(credential_id: UUID, owner: UsedOwner, services: UsedServices) -> Deactivated:
+    """Deactivate: inactive at once, whatever else is down; ends a request that is open about them."""
+    return await deactivate_credential(services, owner, credential_id, kind=CredentialKind.FIX)

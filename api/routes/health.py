@@ -1,0 +1,66 @@
+"""Is it alive, is it ready, and which part is ill."""
+
+import asyncio
+from collections.abc import Awaitable
+from datetime import timedelta
+from typing import Literal
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+
+from api.services import Services, UsedServices
+
+router = APIRouter(tags=["Health"])
+_TIMEOUT = timedelta(seconds=2)
+Health = Literal["up", "down"]
+
+
+class Readiness(BaseModel):
+    """What works. Without the database nothing does; without the rest, starts are accepted and wait."""
+
+    database: Health
+    temporal: Health
+    worker: Health
+
+
+@router.get("/healthz")
+async def alive() -> dict[str, str]:
+    """Return 200 while the process lives."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz", responses={503: {"model": Readiness, "description": "The database does not answer."}})
+async def ready(services: UsedServices, response: Response) -> Readiness:
+    """Return 200 while requests can be accepted, and which part is ill."""
+    database, temporal, worker = await asyncio.gather(
+        _health(services.core.database.ping()), _health(_temporal(services)), _health(_worker(services))
+    )
+    if database == "down":
+        response.status_code = 503
+    return Readiness(database=database, temporal=temporal, worker=worker)
+
+
+async def _health(check: Awaitable[object]) -> Health:
+    try:
+        await asyncio.wait_for(check, 2 * _TIMEOUT.total_seconds())
+    except Exception:  # noqa: BLE001 - whatever it is, that part is ill
+        return "down"
+    return "up"
+
+
+async def _temporal(services: Services) -> None:
+    await services.core.client.service_client.check_health(timeout=_TIMEOUT)
+
+
+async def _worker(services: Services) -> None:
+    request = DescribeTaskQueueRequest(
+        namespace=services.settings.temporal_namespace,
+        task_queue=TaskQueue(name=services.settings.task_queue),
+        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+    )
+    answer = await services.core.client.workflow_service.describe_task_queue(request, timeout=_TIMEOUT)
+    if not answer.pollers:
+        raise LookupError

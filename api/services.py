@@ -1,0 +1,118 @@
+"""What the routes work with, and who is calling."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from api.tokens import TokenVerifier
+from countersign.adapters.local_inbox import LocalInbox
+from countersign.dispatch.messenger import Messenger
+from countersign.domain.errors import Forbidden, NotSignedIn, PrimeLiquidityRequired
+from countersign.domain.messages import Actor, ActorKind
+from countersign.domain.people import Role
+from countersign.effects.work import Desk
+from countersign.settings import Settings
+from countersign.storage import accounts, users
+from countersign.wiring import Parts
+
+
+@dataclass(frozen=True)
+class Services:
+    """The parts of one API process."""
+
+    core: Parts
+    messenger: Messenger
+    tokens: TokenVerifier
+    inbox: LocalInbox | None
+
+    @property
+    def desk(self) -> Desk:
+        """Opens units of work."""
+        return self.core.desk
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of this process."""
+        return self.core.settings
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The person a token names."""
+
+    user_id: UUID
+    account_id: UUID | None
+    staff_role: Role | None
+    actor: Actor
+
+
+@dataclass(frozen=True)
+class Owner:
+    """An owner of a Prime Liquidity account."""
+
+    user_id: UUID
+    account_id: UUID
+    actor: Actor
+
+
+def services(request: Request) -> Services:
+    """Return the parts of this process."""
+    found: Services = request.app.state.services
+    return found
+
+
+UsedServices = Annotated[Services, Depends(services)]
+_bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="`countersign token USER` prints one locally.")
+
+
+async def caller(
+    request: Request,
+    parts: UsedServices,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> Caller:
+    """Return who calls; raises ``NotSignedIn``."""
+    if credentials is None:
+        raise NotSignedIn
+    claims = await parts.tokens.claims(credentials.credentials)
+    async with parts.core.database.connection() as connection:
+        user = await users.get(connection, claims.sub)
+    if user is None:
+        raise NotSignedIn("The token names nobody who is known here.")
+    ip = claims.ip or (request.client.host if request.client else None)
+    actor = Actor.model_validate({"kind": ActorKind.USER, "user_id": user.id, "ip": ip})
+    return Caller(user_id=user.id, account_id=claims.account, staff_role=user.staff_role, actor=actor)
+
+
+UsedCaller = Annotated[Caller, Depends(caller)]
+
+
+async def owner(caller: UsedCaller, parts: UsedServices) -> Owner:
+    """Return the calling owner; raises ``PrimeLiquidityRequired`` for anyone else."""
+    if caller.account_id is None:
+        raise PrimeLiquidityRequired
+    async with parts.core.database.connection() as connection:
+        account = await accounts.get(connection, caller.account_id)
+        role = await accounts.role_of(connection, account_id=caller.account_id, user_id=caller.user_id)
+    if account is None or role is not Role.OWNER or not account.prime_liquidity:
+        raise PrimeLiquidityRequired
+    return Owner(user_id=caller.user_id, account_id=account.id, actor=caller.actor)
+
+
+async def account_manager(caller: UsedCaller) -> Caller:
+    """Return the calling account manager; raises ``Forbidden``."""
+    if caller.staff_role is not Role.ACCOUNT_MANAGER:
+        raise Forbidden("Only account managers may do that.")
+    return caller
+
+
+UsedOwner = Annotated[Owner, Depends(owner)]
+UsedManager = Annotated[Caller, Depends(account_manager)]
+
+
+def now() -> datetime:
+    """Return the present moment in UTC."""
+    return datetime.now(UTC)

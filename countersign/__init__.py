@@ -1,0 +1,1 @@
+"""Countersign issues trading credentials through durable approvals."""

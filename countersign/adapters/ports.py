@@ -1,0 +1,32 @@
+"""What the activities need from a messenger, whoever it is."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Mail:
+    """One mail as a person reads it, in plain text and in HTML."""
+
+    subject: str
+    text: str
+    html: str
+
+
+class SmsSender(Protocol):
+    """Sends text messages."""
+
+    async def send_sms(self, *, to: str, text: str, key: str) -> None:
+        """Hand ``text`` over for the phone number ``to`` (E.164).
+
+        ``key`` identifies this send: given again, it is not delivered a second time where the sender can tell.
+        Raises ``DeliveryRefused`` (never try again) or ``DeliveryFailed`` (worth a retry); neither names the
+        number, the text or a credential.
+        """
+
+
+class MailSender(Protocol):
+    """Sends mails."""
+
+    async def send_mail(self, *, to: str, mail: Mail, key: str) -> None:
+        """Hand ``mail`` over for the address ``to``; ``key`` and errors as in ``SmsSender.send_sms``."""

@@ -1,0 +1,32 @@
+"""The command ``countersign``."""
+
+import sys
+
+import typer
+
+from countersign.cli.people import otp, token
+from countersign.cli.processes import api, migrate, seed, worker
+from countersign.cli.up import up
+from countersign.domain.errors import DomainError
+from countersign.local.errors import StackError
+
+app = typer.Typer(
+    name="countersign",
+    help="Issues trading credentials, each approved by the people it concerns.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> None:
+    """Run the command; what goes wrong is told in one line, with exit code 1."""
+    try:
+        app()
+    except (DomainError, StackError) as error:
+        sys.stderr.write(f"countersign: {error}\n")
+        sys.exit(1)
+
+
+for command in (up, api, worker, migrate, seed, token, otp):
+    app.command()(command)

@@ -1,0 +1,50 @@
+"""``countersign api``, ``worker``, ``migrate`` and ``seed``: the processes of a deployment, one by one."""
+
+from countersign.cli.context import local_settings
+
+
+def api() -> None:
+    """Serve the HTTP API."""
+    import uvicorn
+
+    from api.app import create_app
+
+    settings = local_settings()
+    uvicorn.run(
+        create_app(settings),
+        host=settings.api_host,
+        port=settings.api_port,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=5,
+    )
+
+
+def worker() -> None:
+    """Run the Temporal worker."""
+    import asyncio
+
+    from countersign.work_loop import run_worker
+
+    asyncio.run(run_worker(local_settings()))
+
+
+def migrate() -> None:
+    """Bring the database schema up to date, as the owner role."""
+    from countersign.storage.migrate import migrate as apply_migrations
+
+    settings = local_settings()
+    apply_migrations((settings.migration_database_url or settings.database_url).get_secret_value())
+
+
+def seed() -> None:
+    """Make the demo accounts; on the local stack alone."""
+    import asyncio
+
+    from countersign.domain.errors import Forbidden
+    from countersign.local.demo import seed as make_demo_accounts
+
+    settings = local_settings()
+    if settings.mode != "local":
+        raise Forbidden("Demo accounts are for the local stack alone.")
+    asyncio.run(make_demo_accounts(settings))

@@ -1,0 +1,1 @@
+"""Between database and Temporal: starting workflows, delivering messages, sending notices, reconciling."""

@@ -1,0 +1,97 @@
+"""The chores beside the workflows: what could not be started, told, sent or erased at once."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from countersign.dispatch.outbox import Outbox
+from countersign.dispatch.reconcile import Reconciler
+from countersign.dispatch.start import start_workflow
+from countersign.effects.work import Desk
+from countersign.storage import requests
+from countersign.storage.requests import Request
+
+_LOG = logging.getLogger(__name__)
+_AT_ONCE = 50
+_GIVE_THE_API_TIME = timedelta(seconds=3)
+_STUCK_AFTER = timedelta(seconds=15)
+_RPC_TIMEOUT = timedelta(seconds=5)
+_RECENT = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Dispatcher:
+    """Runs in every worker process; what one takes, no other takes."""
+
+    client: Client
+    desk: Desk
+    outbox: Outbox
+    reconciler: Reconciler
+    task_queue: str
+
+    async def run(self) -> None:
+        """Do the chores until cancelled; a failing chore is tried again at its next turn."""
+        async with asyncio.TaskGroup() as chores:
+            chores.create_task(_repeat(self.outbox.send_due, seconds=0.5))
+            chores.create_task(_repeat(self.start_unstarted, seconds=1))
+            chores.create_task(_repeat(self.nudge, seconds=1))
+            chores.create_task(_repeat(self.erase_revealed, seconds=5))
+            chores.create_task(_repeat(self.reconcile, seconds=30))
+
+    async def start_unstarted(self) -> None:
+        """Start the workflows of requests that were accepted while Temporal did not answer."""
+        async with self.desk.database.connection() as connection:
+            older_than = datetime.now(UTC) - _GIVE_THE_API_TIME
+            waiting = await requests.claim_unstarted(connection, older_than=older_than, limit=_AT_ONCE)
+        for request in waiting:
+            await start_workflow(self.client, request, task_queue=self.task_queue, patience=_RPC_TIMEOUT)
+
+    async def nudge(self) -> None:
+        """Tell workflows to look again whose request changed without them, or whose code was never sent."""
+        async with self.desk.database.connection() as connection:
+            changed = await requests.to_nudge(connection, limit=_AT_ONCE)
+            older_than = datetime.now(UTC) - _STUCK_AFTER
+            stuck = await requests.with_stuck_sends(connection, older_than=older_than, limit=_AT_ONCE)
+        for request in changed:
+            await self._look_again(request)
+            async with self.desk.database.connection() as connection:
+                await requests.set_nudge(connection, request.id, nudge=False)
+        for request in stuck:
+            await self._look_again(request)
+
+    async def erase_revealed(self) -> None:
+        """Erase copies of secrets that were shown and whose two minutes are over."""
+        async with self.desk.database.connection() as connection:
+            await requests.erase_revealed(connection, before=datetime.now(UTC) - self.desk.rules.reveal_repeatable)
+
+    async def reconcile(self) -> None:
+        """Close requests whose workflow ended badly."""
+        closed = await self.reconciler.close_recently_ended(within=_RECENT)
+        if closed:
+            _LOG.warning("Closed %d requests whose workflow was ended in Temporal", len(closed))
+
+    async def _look_again(self, request: Request) -> None:
+        handle = self.client.get_workflow_handle(request.workflow_id)
+        try:
+            await handle.signal("look_again", rpc_timeout=_RPC_TIMEOUT)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+
+
+async def _repeat(chore: Callable[[], Awaitable[object]], *, seconds: float) -> None:
+    ill = False
+    while True:
+        try:
+            await chore()
+            ill = False
+        except Exception as error:  # noqa: BLE001 - a chore must outlive whatever is ill; it is told once
+            if not ill:
+                _LOG.warning("%s failed and will be tried again: %s", chore.__name__, type(error).__name__)
+            ill = True
+        await asyncio.sleep(seconds)

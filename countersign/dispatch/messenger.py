@@ -1,0 +1,89 @@
+"""Delivering a message to a request's workflow and bringing back the verdict."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID
+from weakref import WeakValueDictionary
+
+from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from countersign.domain.errors import BY_SLUG, DomainError, RequestClosed, Unavailable
+from countersign.domain.messages import AnyMessage, Verdict
+from countersign.effects.state import state_of
+from countersign.effects.work import Desk, found
+from countersign.storage import requests, verdicts
+from countersign.storage.requests import Request
+
+# Temporal allows 10 updates in flight a workflow, and shares local activities among too many of them.
+_AT_ONCE = 4
+_GONE = {RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION}
+
+
+@dataclass(frozen=True)
+class Messenger:
+    """Sends updates, a few at a time per request."""
+
+    client: Client
+    desk: Desk
+    timeout: timedelta
+    _turns: WeakValueDictionary[UUID, asyncio.Semaphore] = field(default_factory=WeakValueDictionary)
+
+    async def send(self, request: Request, message: AnyMessage, *, key: str) -> None:
+        """Deliver the message and return once it had its effect; the same key again has no second one.
+
+        Raises the problem it met as a ``DomainError``, and ``Unavailable`` when no worker answers in time.
+        """
+        if request.outcome is not None:
+            await self._answer_closed(request, key)
+            return
+        turn = self._turns.setdefault(request.id, asyncio.Semaphore(_AT_ONCE))
+        try:
+            async with asyncio.timeout(2 * self.timeout.total_seconds()), turn:
+                await self._update(request, message, key)
+        except TimeoutError:
+            raise _unanswered() from None
+
+    async def _update(self, request: Request, message: AnyMessage, key: str) -> None:
+        handle = self.client.get_workflow_handle(request.workflow_id)
+        try:
+            await handle.execute_update(message.kind, message, id=key, result_type=Verdict, rpc_timeout=self.timeout)
+        except WorkflowUpdateFailedError as failure:
+            raise _problem(failure) from None
+        except WorkflowUpdateRPCTimeoutOrCancelledError:
+            raise _unanswered() from None
+        except RPCError as error:
+            if error.status not in _GONE:
+                raise _unanswered() from None
+            await self._answer_gone(request.id, key)
+
+    async def _answer_gone(self, request_id: UUID, key: str) -> None:
+        async with self.desk.database.connection() as connection:
+            request = found(await requests.get(connection, request_id))
+        if request.outcome is None:
+            raise Unavailable("The approval has not begun yet, or is being closed; try again.", retry_after=2)
+        await self._answer_closed(request, key)
+
+    async def _answer_closed(self, request: Request, key: str) -> None:
+        async with self.desk.database.connection() as connection:
+            stored = await verdicts.find(connection, request_id=request.id, key=key)
+        if stored is None:
+            raise RequestClosed(f"This request has ended: {request.outcome}.", outcome=request.outcome)
+        state = state_of(request, rules=self.desk.rules)
+        problem = Verdict(problem=stored.problem, detail=stored.detail, extra=stored.extra, state=state).as_error()
+        if problem is not None:
+            raise problem
+
+
+def _problem(failure: WorkflowUpdateFailedError) -> DomainError:
+    cause = failure.cause
+    if not isinstance(cause, ApplicationError) or cause.type not in BY_SLUG:
+        return _unanswered()
+    extra = cause.details[0]["extra"] if cause.details else {}
+    return BY_SLUG[cause.type](cause.message, **extra)
+
+
+def _unanswered() -> Unavailable:
+    return Unavailable("No worker answered in time; send the same again, it counts once.", retry_after=2)

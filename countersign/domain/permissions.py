@@ -1,0 +1,50 @@
+"""Permission levels of an API key (article: How to create WebSocket/REST API Key)."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from countersign.domain.errors import UnknownPermission
+from countersign.domain.quoting import enumerate_some, quote
+
+_NAMED_IN_DETAIL = 20
+
+
+class Permission(StrEnum):
+    """A level that an API method can ask for."""
+
+    READ = "read"
+    TRADE = "trade"
+    FUNDS_INTERNAL = "funds_internal"
+    FUNDS_WALLET = "funds_wallet"
+    FUNDS_EXTERNAL = "funds_external"
+
+
+EXPLANATIONS: dict[Permission, str] = {
+    Permission.READ: "See balances, orders, trades and account settings. Always on.",
+    Permission.TRADE: "Place, change and cancel orders.",
+    Permission.FUNDS_INTERNAL: "Move funds between sub-accounts of this account.",
+    Permission.FUNDS_WALLET: "Move funds between this account and its wallet.",
+    Permission.FUNDS_EXTERNAL: "Withdraw funds to addresses outside the exchange.",
+}
+
+FUNDS = frozenset({Permission.FUNDS_INTERNAL, Permission.FUNDS_WALLET, Permission.FUNDS_EXTERNAL})
+
+BOT_PRESET = (Permission.READ, Permission.TRADE)
+
+
+def parse_permissions(names: Iterable[str]) -> tuple[Permission, ...]:
+    """Return the permissions in their fixed order, each once, ``read`` always among them.
+
+    Names are exact: ``Trade`` is none. Raises ``UnknownPermission`` naming those that are none (the first 20).
+    """
+    wanted = set(names) | {Permission.READ}
+    unknown = sorted(wanted - set(Permission))
+    if unknown:
+        named = enumerate_some((quote(name) for name in unknown), limit=_NAMED_IN_DETAIL)
+        raise UnknownPermission(f"Unknown: {named}. Known: {', '.join(Permission)}.", known=list(Permission))
+    return tuple(level for level in Permission if level in wanted)
+
+
+def funds_permissions(levels: Iterable[Permission]) -> tuple[Permission, ...]:
+    """Return those levels that move money."""
+    return tuple(level for level in levels if level in FUNDS)

@@ -1,0 +1,100 @@
+"""Requests: journeys, steps, outcomes, and what an end does to the credential."""
+
+from enum import StrEnum
+
+from countersign.domain.credentials import CredentialKind, CredentialStatus
+
+
+class Journey(StrEnum):
+    """One kind of approval; the value is the workflow type and the start of the workflow id."""
+
+    CREATE_API_KEY = "create-api-key"
+    CREATE_FIX = "create-fix-credentials"
+    EDIT_API_KEY = "edit-api-key"
+    ACTIVATE_API_KEY = "activate-api-key"
+    ACTIVATE_FIX = "activate-fix-credentials"
+
+    @property
+    def kind(self) -> CredentialKind:
+        """The kind of credential this journey is about."""
+        return CredentialKind.FIX if self in {Journey.CREATE_FIX, Journey.ACTIVATE_FIX} else CredentialKind.API_KEY
+
+    @property
+    def creates(self) -> bool:
+        """Whether a credential comes into being, and with it a secret that is shown once."""
+        return self in {Journey.CREATE_API_KEY, Journey.CREATE_FIX}
+
+    @property
+    def needs_two_factor(self) -> bool:
+        """Whether the journey begins with a two-factor code."""
+        return self is not Journey.ACTIVATE_FIX
+
+
+class Step(StrEnum):
+    """What a request waits for."""
+
+    STARTING = "starting"
+    TWO_FACTOR_CODE = "two_factor_code"
+    SECRET_SAVED = "secret_saved"  # noqa: S105 - the name of a step
+    ACTIVATION_CHOICE = "activation_choice"
+    ACTIVATION_CODE = "activation_code"
+    ACCOUNT_MANAGER = "account_manager"
+    CLOSED = "closed"
+
+
+class Outcome(StrEnum):
+    """How a request ended."""
+
+    ACTIVATED = "activated"
+    LEFT_INACTIVE = "left_inactive"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    REFUSED = "refused"
+    REJECTED = "rejected"
+    ABANDONED = "abandoned"
+    SUPERSEDED = "superseded"
+
+
+class Channel(StrEnum):
+    """How a one-time code reaches a person; an authenticator makes its own."""
+
+    AUTHENTICATOR = "authenticator"
+    SMS = "sms"
+    EMAIL = "email"
+
+
+class Delivery(StrEnum):
+    """Where a code that is sent stands."""
+
+    NOT_NEEDED = "not_needed"
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
+
+
+CODE_STEPS = frozenset({Step.TWO_FACTOR_CODE, Step.ACTIVATION_CODE})
+
+EXPIRY_OUTCOME: dict[Step, Outcome] = {
+    Step.TWO_FACTOR_CODE: Outcome.EXPIRED,
+    Step.SECRET_SAVED: Outcome.ABANDONED,
+    Step.ACTIVATION_CHOICE: Outcome.LEFT_INACTIVE,
+    Step.ACTIVATION_CODE: Outcome.LEFT_INACTIVE,
+}
+
+WRONG_CODES_OUTCOME: dict[Step, Outcome] = {
+    Step.TWO_FACTOR_CODE: Outcome.REFUSED,
+    Step.ACTIVATION_CODE: Outcome.LEFT_INACTIVE,
+}
+
+
+def status_after_end(*, step: Step, status: CredentialStatus) -> CredentialStatus:
+    """Return the credential's status when a request ends at ``step`` without activating.
+
+    Before the secret is acknowledged nobody has it, so the credential is discarded; later it stays, inactive;
+    a status that the request never touched stays as it is. Every answer is ``status`` or a legal transition from it.
+    """
+    if step is Step.SECRET_SAVED and status is CredentialStatus.INACTIVE:
+        return CredentialStatus.DISCARDED
+    if status is CredentialStatus.AWAITING_ACTIVATION:
+        return CredentialStatus.INACTIVE
+    return status

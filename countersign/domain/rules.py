@@ -1,0 +1,32 @@
+"""The numbers of the product, in one place (DESIGN.md, defaults)."""
+
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Limits and lifetimes; each field is a setting ``COUNTERSIGN_RULES__<NAME>``."""
+
+    code_lifetime: timedelta = timedelta(minutes=5)
+    resend_after: timedelta = timedelta(minutes=2)
+    wrong_codes_per_step: int = 5
+    code_sends_per_hour: int = 10
+    wrong_codes_per_hour: int = 20
+    wrong_codes_before_freeze: int = 50
+    two_factor_idle: timedelta = timedelta(minutes=30)
+    secret_unacknowledged: timedelta = timedelta(minutes=30)
+    reveal_repeatable: timedelta = timedelta(minutes=2)
+    activation_unconfirmed: timedelta = timedelta(hours=24)
+    first_reminder: timedelta = timedelta(hours=4)
+    second_reminder: timedelta = timedelta(hours=24)
+    statement_lifetime: timedelta = timedelta(minutes=10)
+    whitelist_entries: int = 100
+    name_length: int = 64
+    credentials_per_account: int = 100
+
+    def __post_init__(self) -> None:
+        """Raise ``ValueError`` naming the numbers below zero: a limit that nothing can keep is a slip of the pen."""
+        wrong = [name for name, number in asdict(self).items() if number < type(number)()]
+        if wrong:
+            raise ValueError(f"Below zero: {', '.join(wrong)}.")

@@ -1,0 +1,1 @@
+"""Effects: what happens to credentials and requests, each in one transaction with its audit event."""

@@ -1,0 +1,113 @@
+"""Activation: now or later, by email code or link, or by an account manager."""
+
+from dataclasses import replace
+
+from countersign.adapters.statements import Statement, read
+from countersign.domain.audit import AuditTag
+from countersign.domain.credentials import CredentialKind, CredentialStatus
+from countersign.domain.errors import InvalidInput, InvalidStatement, NothingWaiting, VersionChanged
+from countersign.domain.messages import (
+    AccountManagerDecision,
+    Activate,
+    ActivateLater,
+    ActivationCode,
+    Actor,
+    ActorKind,
+)
+from countersign.domain.requests import Channel, Outcome, Step
+from countersign.effects.authority import require_manager, require_requester
+from countersign.effects.codes import check_code, check_link, open_challenge, require_sends_left
+from countersign.effects.ending import change_status, credential_of, end_request
+from countersign.effects.notices import tell_managers, tell_owners
+from countersign.effects.steps import require_open, require_step
+from countersign.effects.two_factor import activate
+from countersign.effects.work import Work, found
+from countersign.storage import ledger, requests
+from countersign.storage.requests import Request
+
+
+async def activate_now(work: Work, request: Request, _message: Activate) -> None:
+    """ACTIVATE: mail a code for an API key, ask the account managers for FIX credentials."""
+    await require_requester(work, request)
+    require_step(request, Step.ACTIVATION_CHOICE)
+    if request.journey.kind is CredentialKind.FIX:
+        await work.audit_request(AuditTag.ACTIVATION_CHOSEN, request, when="now")
+        await ask_account_managers(work, request)
+        return
+    await require_sends_left(work, Channel.EMAIL)
+    await work.audit_request(AuditTag.ACTIVATION_CHOSEN, request, when="now")
+    await _await_activation(work, request)
+    await open_challenge(work, request, step=Step.ACTIVATION_CODE, channel=Channel.EMAIL)
+
+
+async def activate_later(work: Work, request: Request, _message: ActivateLater) -> None:
+    """ACTIVATE LATER: the credential stays, inactive; good while an email code is awaited, too."""
+    await require_requester(work, request)
+    if request.step is not Step.ACTIVATION_CODE:
+        require_step(request, Step.ACTIVATION_CHOICE)
+    await work.audit_request(AuditTag.ACTIVATION_CHOSEN, request, when="later")
+    await end_request(work, request, Outcome.LEFT_INACTIVE, reason="activate later")
+
+
+async def confirm(work: Work, request: Request, message: ActivationCode) -> None:
+    """Activate by the code from the mail, or by the token of its link."""
+    await require_requester(work, request)
+    require_step(request, Step.ACTIVATION_CODE)
+    if message.link_token is not None:
+        await check_link(work, request, message.link_token)
+    elif message.code is not None:
+        await check_code(work, request, message.code)
+    else:
+        raise InvalidInput("A code or a link token is needed.")
+    await activate(work, request)
+
+
+async def ask_account_managers(work: Work, request: Request) -> None:
+    """Let the request wait for an account manager, and tell those who look after the account."""
+    await _await_activation(work, request)
+    await requests.update(work.connection, request.id, step=Step.ACCOUNT_MANAGER, deadline=None, asked_at=work.at)
+    await work.audit_request(AuditTag.MANAGER_ASKED, request)
+    credential = found(await credential_of(work, request))
+    await tell_managers(work, "activation_requested", credential, request_id=request.id)
+
+
+async def decide(work: Work, request: Request, message: AccountManagerDecision) -> None:
+    """Carry out an account manager's signed decision; a refused one leaves an audit event."""
+    try:
+        statement = await _checked(work, request, message)
+    except (InvalidStatement, VersionChanged) as error:
+        await work.audit_request(AuditTag.DECISION_REFUSED, request, problem=error.slug, detail=error.detail)
+        raise
+    decider = replace(work, actor=Actor(kind=ActorKind.USER, user_id=statement.manager, ip=work.actor.ip))
+    await decider.audit_request(AuditTag.MANAGER_DECIDED, request, decision=statement.decision, reason=statement.reason)
+    if statement.decision == "activate":
+        await activate(decider, request)
+    else:
+        await _reject(decider, request, statement)
+
+
+async def _checked(work: Work, request: Request, message: AccountManagerDecision) -> Statement:
+    statement = read(work.keys, message.statement, at=work.at)
+    if statement.request_id != request.id:
+        raise InvalidStatement("The statement is about another request.", fault="request")
+    require_open(request)
+    if request.step is not Step.ACCOUNT_MANAGER:
+        raise NothingWaiting(f"The request is at the step {request.step}.", step=request.step)
+    await require_manager(work, statement.manager)
+    credential = found(await credential_of(work, request))
+    if statement.credential_version != credential.version:
+        raise VersionChanged
+    if not await ledger.use_statement(work.connection, statement.id, request_id=request.id):
+        raise InvalidStatement("The statement was used before; sign a new one.", fault="used")
+    return statement
+
+
+async def _reject(work: Work, request: Request, statement: Statement) -> None:
+    credential = found(await credential_of(work, request))
+    await end_request(work, request, Outcome.REJECTED, reason=statement.reason)
+    await tell_owners(work, "activation_rejected", credential, request_id=request.id, reason=statement.reason)
+
+
+async def _await_activation(work: Work, request: Request) -> None:
+    credential = found(await credential_of(work, request))
+    await change_status(work, request, credential, CredentialStatus.AWAITING_ACTIVATION)

@@ -1,0 +1,38 @@
+"""Who may do what, asked anew by every effect."""
+
+from uuid import UUID
+
+from countersign.domain.errors import Forbidden, NotTheRequester, PrimeLiquidityRequired
+from countersign.domain.messages import ActorKind
+from countersign.domain.people import Role
+from countersign.effects.work import Work
+from countersign.storage import accounts
+from countersign.storage.requests import Request
+
+
+async def require_owner(work: Work, user_id: UUID) -> None:
+    """Raise ``PrimeLiquidityRequired`` unless the user owns this account and it is a Prime Liquidity account."""
+    role = await accounts.role_of(work.connection, account_id=work.account.id, user_id=user_id)
+    if role is not Role.OWNER or not work.account.prime_liquidity:
+        raise PrimeLiquidityRequired
+
+
+async def require_requester(work: Work, request: Request) -> None:
+    """Raise unless the request's user is still an owner, and nobody else is the actor."""
+    if work.actor.kind is ActorKind.USER and work.actor.user_id != request.user_id:
+        raise NotTheRequester
+    await require_owner(work, request.user_id)
+
+
+async def require_canceller(work: Work, _request: Request) -> None:
+    """Raise unless the actor is an owner of the account, ops, or whoever may signal the workflow."""
+    if work.actor.kind is ActorKind.USER and work.actor.user_id is not None:
+        await require_owner(work, work.actor.user_id)
+
+
+async def require_manager(work: Work, user_id: UUID) -> None:
+    """Raise ``Forbidden`` unless the user looks after this account and does not belong to it."""
+    if not await accounts.is_assigned(work.connection, account_id=work.account.id, user_id=user_id):
+        raise Forbidden("Only an account manager assigned to this account may decide.")
+    if await accounts.role_of(work.connection, account_id=work.account.id, user_id=user_id) is not None:
+        raise Forbidden("An account manager may not decide on an account he or she belongs to.")

@@ -1,0 +1,213 @@
+"""Challenges: opening them, sending again, and checking what a person entered."""
+
+import base64
+import hmac
+from datetime import timedelta
+from typing import cast
+from uuid import UUID, uuid4
+
+import pyotp
+
+from countersign.adapters.keyring import KeyRing, Purpose
+from countersign.domain.audit import AuditTag
+from countersign.domain.codes import CODE_LENGTH, Window, live, normalize_code, open_window, resend_at, retry_after
+from countersign.domain.errors import (
+    CodeAlreadyUsed,
+    CodeExpired,
+    InvalidInput,
+    InvalidLink,
+    IssuingFrozen,
+    NotAtThisStep,
+    ResendTooEarly,
+    TooManyCodes,
+    TooManyWrongCodes,
+    WrongCode,
+)
+from countersign.domain.people import TwoFactorMethod
+from countersign.domain.requests import CODE_STEPS, WRONG_CODES_OUTCOME, Channel, Journey, Step
+from countersign.effects.ending import end_request
+from countersign.effects.notices import tell_owners_of_freeze
+from countersign.effects.work import Work, found
+from countersign.storage import accounts, challenges, requests, users, verdicts
+from countersign.storage.requests import Request
+
+_HOUR = timedelta(hours=1)
+_TOTP_SECONDS = 30
+TWO_FACTOR_CHANNELS = {TwoFactorMethod.AUTHENTICATOR: Channel.AUTHENTICATOR, TwoFactorMethod.SMS: Channel.SMS}
+
+
+async def open_challenge(work: Work, request: Request, *, step: Step, channel: Channel) -> None:
+    """Move the request to a step that asks for a code, and open the first window."""
+    challenge_id = uuid4()
+    await challenges.insert(
+        work.connection,
+        challenge_id=challenge_id,
+        request_id=request.id,
+        account_id=work.account.id,
+        step=step,
+        channel=channel,
+        key_id=work.keys.current,
+    )
+    window = await _add_window(work, challenge_id, channel=channel, number=1)
+    await requests.update(work.connection, request.id, step=step, deadline=_deadline(work, request, step, window))
+
+
+async def resend(work: Work, request: Request) -> None:
+    """Send a new code, or open the authenticator's window again; earlier codes stay good for their own time.
+
+    Raises ``NotAtThisStep``, ``ResendTooEarly`` or ``TooManyCodes``, the last two with ``retry_after`` (s).
+    """
+    if request.step not in CODE_STEPS:
+        raise NotAtThisStep(f"No code is asked for at the step {request.step}.", step=request.step)
+    windows = await challenges.windows(work.connection, _challenge_id(request))
+    earliest = resend_at(windows[-1], rules=work.rules)
+    if work.at < earliest:
+        raise ResendTooEarly(retry_after=retry_after(earliest, at=work.at))
+    channel = cast("Channel", request.channel)
+    await require_sends_left(work, channel)
+    window = await _add_window(work, _challenge_id(request), channel=channel, number=windows[-1].number + 1)
+    if request.step is Step.TWO_FACTOR_CODE:
+        deadline = _deadline(work, request, request.step, window)
+        await requests.update(work.connection, request.id, deadline=deadline)
+    await work.audit_request(AuditTag.CODE_REQUESTED, request, step=request.step, number=window.number)
+
+
+async def require_sends_left(work: Work, channel: Channel) -> None:
+    """Raise ``TooManyCodes`` when the account had its codes for this hour, those about to be sent included."""
+    if channel is Channel.AUTHENTICATOR:
+        return
+    starting = await requests.count_starting_with_sms(work.connection, work.account.id)
+    allowed = work.rules.code_sends_per_hour - starting
+    if allowed <= 0:
+        raise TooManyCodes(retry_after=60)
+    newest = await challenges.nth_newest_send(work.connection, work.account.id, since=work.at - _HOUR, n=allowed)
+    if newest is not None:
+        raise TooManyCodes(retry_after=retry_after(newest + _HOUR, at=work.at))
+
+
+async def check_code(work: Work, request: Request, text: str) -> None:
+    """Return when the code is right, and use it up; else count it and raise.
+
+    Raises ``WrongCode`` (with ``attempts_left``; the last one ends the step), ``CodeExpired``,
+    ``CodeAlreadyUsed``, ``TooManyWrongCodes``, ``IssuingFrozen`` or ``InvalidInput``; only the first is counted.
+    """
+    await _require_attempts_left(work)
+    code = normalize_code(text)
+    if code is None:
+        raise InvalidInput(f"A code has {CODE_LENGTH} digits.")
+    windows = live(await challenges.windows(work.connection, _challenge_id(request)), at=work.at)
+    if not windows:
+        raise CodeExpired
+    wrong = await _count_attempt(work, request)
+    if await _is_right(work, request, code, windows):
+        await _solve(work, request)
+        return
+    await _refuse(work, request, wrong=wrong)
+
+
+async def check_link(work: Work, request: Request, token: str) -> None:
+    """Return when the token is one of this step's activation links, and use it up; else raise ``InvalidLink``."""
+    windows = await challenges.windows(work.connection, _challenge_id(request))
+    expected = [
+        link_token(work.keys, _challenge_id(request), window.number, key_id=request.key_id) for window in windows
+    ]
+    if not any(hmac.compare_digest(token.encode(), each.encode()) for each in expected):
+        raise InvalidLink
+    await challenges.solve(work.connection, _challenge_id(request), at=work.at)
+
+
+def one_time_code(keys: KeyRing, challenge_id: UUID, number: int, *, key_id: str | None) -> str:
+    """Return the HOTP value (RFC 4226) of a send: the key is the challenge's own, the counter the send's number."""
+    key = keys.mac(Purpose.ONE_TIME_CODE, challenge_id.bytes, key_id=key_id)
+    return pyotp.HOTP(base64.b32encode(key).decode(), digits=CODE_LENGTH).at(number)
+
+
+def link_token(keys: KeyRing, challenge_id: UUID, number: int, *, key_id: str | None) -> str:
+    """Return the token of a send's activation link: 256 bits as base64url."""
+    mac = keys.mac(Purpose.ACTIVATION_LINK, challenge_id.bytes + number.to_bytes(4), key_id=key_id)
+    return base64.urlsafe_b64encode(mac).rstrip(b"=").decode()
+
+
+def _challenge_id(request: Request) -> UUID:
+    return found(request.challenge_id)
+
+
+def _deadline(work: Work, request: Request, step: Step, window: Window) -> object:
+    if step is Step.ACTIVATION_CODE:
+        return work.at + work.rules.activation_unconfirmed
+    # A FIX creation is interrupted when its newest code runs out (article: FIX Credentials creation).
+    if request.journey is Journey.CREATE_FIX:
+        return window.expires_at
+    return work.at + work.rules.two_factor_idle
+
+
+async def _add_window(work: Work, challenge_id: UUID, *, channel: Channel, number: int) -> Window:
+    window = open_window(number=number, at=work.at, rules=work.rules)
+    await challenges.add_send(
+        work.connection, challenge_id=challenge_id, account_id=work.account.id, channel=channel, window=window
+    )
+    return window
+
+
+async def _require_attempts_left(work: Work) -> None:
+    if work.account.frozen_at is not None:
+        raise IssuingFrozen
+    newest = await verdicts.nth_newest_wrong(
+        work.connection, work.account.id, since=work.at - _HOUR, n=work.rules.wrong_codes_per_hour
+    )
+    if newest is not None:
+        raise TooManyWrongCodes(retry_after=retry_after(newest + _HOUR, at=work.at))
+
+
+async def _count_attempt(work: Work, request: Request) -> int:
+    # Counted before the comparison: whatever happens after it, the attempt was made.
+    wrong = (request.wrong_codes or 0) + 1
+    await challenges.set_wrong_codes(work.connection, _challenge_id(request), wrong)
+    await accounts.set_wrong_codes_in_a_row(work.connection, work.account.id, work.account.wrong_codes_in_a_row + 1)
+    return wrong
+
+
+async def _uncount_attempt(work: Work, request: Request) -> None:
+    await challenges.set_wrong_codes(work.connection, _challenge_id(request), request.wrong_codes or 0)
+    await accounts.set_wrong_codes_in_a_row(work.connection, work.account.id, work.account.wrong_codes_in_a_row)
+
+
+async def _solve(work: Work, request: Request) -> None:
+    await challenges.set_wrong_codes(work.connection, _challenge_id(request), request.wrong_codes or 0)
+    await accounts.set_wrong_codes_in_a_row(work.connection, work.account.id, 0)
+    await challenges.solve(work.connection, _challenge_id(request), at=work.at)
+
+
+async def _refuse(work: Work, request: Request, *, wrong: int) -> None:
+    left = max(0, work.rules.wrong_codes_per_step - wrong)
+    await work.audit_request(AuditTag.CODE_WRONG, request, step=request.step, attempts_left=left)
+    if work.account.wrong_codes_in_a_row + 1 >= work.rules.wrong_codes_before_freeze:
+        await accounts.set_frozen(work.connection, work.account.id, work.at)
+        await work.audit_request(AuditTag.ISSUING_FROZEN, request)
+        await tell_owners_of_freeze(work, request_id=request.id)
+    if left == 0:
+        await end_request(work, request, WRONG_CODES_OUTCOME[request.step], reason="too many wrong codes")
+    raise WrongCode(attempts_left=left)
+
+
+async def _is_right(work: Work, request: Request, code: str, windows: list[Window]) -> bool:
+    if request.channel is Channel.AUTHENTICATOR:
+        return await _is_right_totp(work, request, code)
+    expected = [
+        one_time_code(work.keys, _challenge_id(request), each.number, key_id=request.key_id) for each in windows
+    ]
+    return any(hmac.compare_digest(code, each) for each in expected)
+
+
+async def _is_right_totp(work: Work, request: Request, code: str) -> bool:
+    user = found(await users.get(work.connection, request.user_id))
+    seed = work.keys.open(Purpose.TOTP_SEED, found(user.totp_seed), bound_to=f"user:{user.id}").decode()
+    totp, now = pyotp.TOTP(seed), int(work.at.timestamp())
+    steps = [now // _TOTP_SECONDS + offset for offset in (-1, 0, 1)]
+    matching = [step for step in steps if hmac.compare_digest(code, totp.at(step * _TOTP_SECONDS))]
+    if not matching:
+        return False
+    if not await users.use_totp_step(work.connection, user.id, max(matching)):
+        await _uncount_attempt(work, request)
+        raise CodeAlreadyUsed
+    return True

@@ -1,0 +1,47 @@
+"""Deactivation: at once, whatever else is going on."""
+
+from uuid import UUID
+
+from countersign.domain.audit import AuditTag
+from countersign.domain.credentials import CredentialKind, CredentialStatus, move
+from countersign.domain.requests import Outcome
+from countersign.effects.authority import require_owner
+from countersign.effects.ending import end_from_outside
+from countersign.effects.notices import tell_owners
+from countersign.effects.opening import find_credential
+from countersign.effects.work import Work
+from countersign.storage import credentials, requests
+from countersign.storage.credentials import Credential
+from countersign.storage.requests import Request
+
+
+async def deactivate(
+    work: Work, user_id: UUID, credential_id: UUID, *, kind: CredentialKind
+) -> tuple[Credential | None, Request | None]:
+    """Make the credential inactive; a request that is open about it ends ``superseded``.
+
+    Returns the credential (None if its secret was never saved, so that nothing remains) and the superseded request.
+    Repeating it changes nothing. Raises ``NotFound`` or ``PrimeLiquidityRequired``.
+    """
+    await require_owner(work, user_id)
+    before = await find_credential(work, credential_id, kind=kind)
+    request = await requests.open_of_credential(work.connection, credential_id)
+    if request is not None:
+        await end_from_outside(work, request, Outcome.SUPERSEDED, reason="deactivated")
+    credential = await _reread(work, before)
+    if credential is not None and credential.status is CredentialStatus.ACTIVE:
+        await _switch_off(work, credential)
+        credential = await _reread(work, before)
+    if credential is not None and (before.status is not credential.status or request is not None):
+        await tell_owners(work, "credential_deactivated", credential)
+    return credential, request
+
+
+async def _reread(work: Work, credential: Credential) -> Credential | None:
+    return await credentials.get(work.connection, account_id=work.account.id, credential_id=credential.id)
+
+
+async def _switch_off(work: Work, credential: Credential) -> None:
+    status = move(credential.status, CredentialStatus.INACTIVE)
+    await credentials.change(work.connection, credential_id=credential.id, version=credential.version, status=status)
+    await work.audit(AuditTag.CREDENTIAL_STATUS, credential_id=credential.id, before=credential.status, after=status)

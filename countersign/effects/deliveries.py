@@ -1,0 +1,89 @@
+"""What a code's send needs, and what became of it."""
+
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from countersign.domain.messages import SendRef
+from countersign.domain.permissions import funds_permissions
+from countersign.domain.requests import Channel, Delivery, Journey
+from countersign.effects.codes import link_token, one_time_code
+from countersign.effects.work import Desk, found
+from countersign.storage import challenges, requests, users
+from countersign.storage.requests import Request
+
+_APPROVING = {
+    Journey.CREATE_API_KEY: "create API key",
+    Journey.EDIT_API_KEY: "edit API key",
+    Journey.ACTIVATE_API_KEY: "activate API key",
+    Journey.CREATE_FIX: "create FIX credentials",
+    Journey.ACTIVATE_FIX: "activate FIX credentials",
+}
+
+
+class CodeToSend(BaseModel):
+    """A code on its way; never logged, never part of an activity's input or result."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    channel: Channel
+    to: str
+    key: str
+    context: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return f"CodeToSend(channel={self.channel})"
+
+    __str__ = __repr__
+
+
+async def code_to_send(desk: Desk, ref: SendRef, *, public_url: str) -> CodeToSend | None:
+    """Return what to send, or None when it was sent already or its request no longer asks for it.
+
+    The code is derived anew from the key ring, so a repeated send repeats the same code.
+    """
+    async with desk.database.connection() as connection:
+        send = found(await challenges.get_send(connection, challenge_id=ref.challenge_id, number=ref.number))
+        request = found(await requests.get(connection, send.request_id))
+        if send.delivery is not Delivery.SENDING or request.challenge_id != send.challenge_id:
+            return None
+        user = found(await users.get(connection, request.user_id))
+    code = one_time_code(desk.keys, send.challenge_id, send.number, key_id=send.key_id)
+    token = link_token(desk.keys, send.challenge_id, send.number, key_id=send.key_id)
+    return CodeToSend(
+        channel=send.channel,
+        to=user.email if send.channel is Channel.EMAIL else found(user.phone),
+        key=f"{send.challenge_id}/{send.number}",
+        context={
+            **_subject(request),
+            "code": code,
+            "link": f"{public_url}/activate/{request.id}#{token}",
+            "minutes": int(desk.rules.code_lifetime.total_seconds() // 60),
+        },
+    )
+
+
+async def record_delivery(desk: Desk, ref: SendRef, *, delivery: Delivery, failure: str | None = None) -> None:
+    """Store what became of a send, for the person who waits for it."""
+    async with desk.database.connection() as connection:
+        await challenges.record_delivery(
+            connection, challenge_id=ref.challenge_id, number=ref.number, delivery=delivery, failure=failure
+        )
+
+
+async def recipient_of(desk: Desk, user_id: UUID) -> str:
+    """Return the address that a user's notices go to."""
+    async with desk.database.connection() as connection:
+        return found(await users.get(connection, user_id)).email
+
+
+def _subject(request: Request) -> dict[str, Any]:
+    levels = ", ".join(request.permissions) or str(request.session_type or "").replace("_", " ")
+    return {
+        "approving": f"{_APPROVING[request.journey]} “{request.name}” ({levels})",
+        "credential_name": request.name,
+        "permissions": list(request.permissions),
+        "funds_permissions": list(funds_permissions(request.permissions)),
+        "ip_whitelist": list(request.ip_whitelist),
+    }

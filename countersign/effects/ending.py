@@ -1,0 +1,72 @@
+"""How requests end, and what that does to the credential."""
+
+from datetime import datetime
+
+from countersign.domain.audit import AuditTag
+from countersign.domain.credentials import CredentialStatus, move
+from countersign.domain.errors import VersionChanged
+from countersign.domain.permissions import Permission
+from countersign.domain.requests import EXPIRY_OUTCOME, Outcome, status_after_end
+from countersign.effects.work import Work
+from countersign.storage import credentials, requests
+from countersign.storage.credentials import Credential
+from countersign.storage.requests import Request
+
+
+async def end_request(work: Work, request: Request, outcome: Outcome, *, reason: str | None = None) -> None:
+    """Close the request; unless it activated, take its credential back to where nobody can use it half-made."""
+    credential = await credential_of(work, request)
+    if credential is not None and outcome is not Outcome.ACTIVATED:
+        status = status_after_end(step=request.step, status=credential.status)
+        if status is not credential.status:
+            await change_status(work, request, credential, status)
+    await requests.close(work.connection, request.id, outcome=outcome, reason=reason)
+    await work.audit_request(AuditTag.REQUEST_ENDED, request, outcome=outcome, step=request.step, reason=reason)
+
+
+async def end_from_outside(work: Work, request: Request, outcome: Outcome, *, reason: str) -> None:
+    """End the request without its workflow, which is told to look again as soon as it can be."""
+    await end_request(work, request, outcome, reason=reason)
+    await requests.set_nudge(work.connection, request.id, nudge=True)
+
+
+async def end_overdue(work: Work, request: Request) -> None:
+    """End the request if its step's deadline has come."""
+    if is_overdue(request, at=work.at):
+        await end_request(work, request, EXPIRY_OUTCOME[request.step], reason="time ran out")
+
+
+def is_overdue(request: Request, *, at: datetime) -> bool:
+    """Tell whether the request is open past its step's deadline."""
+    return request.outcome is None and request.deadline is not None and at >= request.deadline
+
+
+async def credential_of(work: Work, request: Request) -> Credential | None:
+    """Return the request's credential, or None while it does not exist."""
+    return await credentials.get(work.connection, account_id=request.account_id, credential_id=request.credential_id)
+
+
+async def change_status(
+    work: Work,
+    request: Request,
+    credential: Credential,
+    status: CredentialStatus,
+    *,
+    permissions: list[Permission] | None = None,
+    ip_whitelist: list[str] | None = None,
+) -> None:
+    """Change the credential in the request's name; the version it was meant for must be the present one."""
+    version = await credentials.change(
+        work.connection,
+        credential_id=credential.id,
+        version=request.credential_version,
+        status=move(credential.status, status) if status is not credential.status else status,
+        permissions=permissions,
+        ip_whitelist=ip_whitelist,
+    )
+    if version is None:
+        raise VersionChanged
+    await requests.update(work.connection, request.id, credential_version=version)
+    await work.audit_request(
+        AuditTag.CREDENTIAL_STATUS, request, before=credential.status, after=status, version=version
+    )

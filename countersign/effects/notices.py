@@ -1,0 +1,78 @@
+"""Notices: who is told what; put into the outbox in the transaction of the effect."""
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID, uuid4
+
+from countersign.domain.credentials import CredentialKind, SessionType
+from countersign.domain.permissions import funds_permissions
+from countersign.effects.work import Work
+from countersign.storage import accounts, notices, users
+from countersign.storage.credentials import Credential
+
+KIND_LABELS = {CredentialKind.API_KEY: "API key", CredentialKind.FIX: "FIX credentials"}
+_SESSION_LABELS = {None: "", SessionType.TRADE: "trade", SessionType.MARKET_DATA: "market data"}
+
+
+async def tell_owners(
+    work: Work, event: str, credential: Credential, *, request_id: UUID | None = None, reason: str = ""
+) -> None:
+    """Mail every owner of the account."""
+    recipients = await accounts.owners(work.connection, work.account.id)
+    await _tell(work, recipients, event, await _context(work, credential, reason=reason), request_id=request_id)
+
+
+async def tell_managers(work: Work, event: str, credential: Credential, *, request_id: UUID) -> None:
+    """Mail every account manager assigned to the account."""
+    recipients = await accounts.managers(work.connection, work.account.id)
+    await _tell(work, recipients, event, await _context(work, credential), request_id=request_id)
+
+
+async def tell_owners_of_freeze(work: Work, *, request_id: UUID) -> None:
+    """Mail every owner that issuing is frozen."""
+    recipients = await accounts.owners(work.connection, work.account.id)
+    await _tell(work, recipients, "issuing_frozen", await _common(work), request_id=request_id)
+
+
+async def _tell(
+    work: Work, recipients: Iterable[UUID], event: str, context: dict[str, Any], *, request_id: UUID | None
+) -> None:
+    for user_id in recipients:
+        await notices.insert(
+            work.connection,
+            notice_id=uuid4(),
+            account_id=work.account.id,
+            request_id=request_id,
+            user_id=user_id,
+            event=event,
+            context=context,
+        )
+
+
+async def _context(work: Work, credential: Credential, *, reason: str = "") -> dict[str, Any]:
+    return {
+        **await _common(work),
+        "kind_label": KIND_LABELS[credential.kind],
+        "credential_name": credential.name,
+        "session_type": _SESSION_LABELS[credential.session_type],
+        "permissions": list(credential.permissions),
+        "funds_permissions": list(funds_permissions(credential.permissions)),
+        "ip_whitelist": list(credential.ip_whitelist),
+        "reason": reason,
+    }
+
+
+async def _common(work: Work) -> dict[str, Any]:
+    actor = await users.get(work.connection, work.actor.user_id) if work.actor.user_id else None
+    return {
+        "account_name": work.account.name,
+        "at": work.at.strftime("%Y-%m-%d %H:%M UTC"),
+        "actor_name": actor.name if actor else "",
+        "kind_label": "",
+        "credential_name": "",
+        "session_type": "",
+        "permissions": [],
+        "funds_permissions": [],
+        "ip_whitelist": [],
+        "reason": "",
+    }

@@ -1,0 +1,235 @@
+"""Opening requests: everything that stops a journey before it starts."""
+
+import hashlib
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from countersign.domain.audit import AuditTag
+from countersign.domain.credentials import CredentialKind, CredentialStatus, SessionType
+from countersign.domain.errors import (
+    AcknowledgementMissing,
+    IdempotencyKeyReused,
+    IssuingFrozen,
+    NameTaken,
+    NotFound,
+    NothingChanged,
+    RequestOpen,
+    TooManyCredentials,
+    TwoFactorNotEnabled,
+    WrongStatus,
+)
+from countersign.domain.names import fold_name, parse_name
+from countersign.domain.people import TwoFactorMethod
+from countersign.domain.permissions import parse_permissions
+from countersign.domain.requests import EXPIRY_OUTCOME, Journey
+from countersign.domain.secrets import new_session_name
+from countersign.domain.whitelist import parse_whitelist
+from countersign.effects.authority import require_owner
+from countersign.effects.codes import TWO_FACTOR_CHANNELS, require_sends_left
+from countersign.effects.ending import end_from_outside, is_overdue
+from countersign.effects.work import Work, found
+from countersign.storage import credentials, ledger, requests, users
+from countersign.storage.credentials import Credential
+from countersign.storage.ledger import IdempotencyRecord
+from countersign.storage.requests import NewRequest, Request
+
+
+@dataclass(frozen=True)
+class Replay:
+    """An Idempotency-Key with what it stands for: the same again gives the same request."""
+
+    route: str
+    key: str
+    body: bytes
+
+
+async def create_api_key(work: Work, user_id: UUID, *, name: str, permissions: list[str], ip_whitelist: str) -> Request:
+    """Open the creation of an API key."""
+    name = parse_name(name, limit=work.rules.name_length)
+    levels = parse_permissions(permissions)
+    whitelist = parse_whitelist(ip_whitelist, limit=work.rules.whitelist_entries)
+    method = await _require_ready(work, user_id)
+    await _require_free_name(work, fold_name(name))
+    await _require_room(work)
+    new = NewRequest(
+        id=uuid4(),
+        account_id=work.account.id,
+        user_id=user_id,
+        credential_id=uuid4(),
+        credential_version=1,
+        journey=Journey.CREATE_API_KEY,
+        name=name,
+        name_key=fold_name(name),
+        permissions=list(levels),
+        ip_whitelist=list(whitelist),
+        two_factor_method=method,
+    )
+    return await _open(work, new)
+
+
+async def create_fix_credentials(work: Work, user_id: UUID, *, session_type: SessionType) -> Request:
+    """Open the creation of FIX credentials; their Session Name is made here."""
+    method = await _require_ready(work, user_id)
+    await _require_room(work)
+    name = new_session_name(session_type)
+    new = NewRequest(
+        id=uuid4(),
+        account_id=work.account.id,
+        user_id=user_id,
+        credential_id=uuid4(),
+        credential_version=1,
+        journey=Journey.CREATE_FIX,
+        name=name,
+        name_key=name,
+        session_type=session_type,
+        two_factor_method=method,
+    )
+    return await _open(work, new)
+
+
+async def edit_api_key(
+    work: Work, user_id: UUID, credential_id: UUID, *, permissions: list[str], ip_whitelist: str, acknowledged: bool
+) -> Request:
+    """Open an edit of an API key; raises ``NothingChanged`` when it would change nothing."""
+    credential = await find_credential(work, credential_id, kind=CredentialKind.API_KEY)
+    levels = parse_permissions(permissions)
+    whitelist = parse_whitelist(ip_whitelist, limit=work.rules.whitelist_entries)
+    if not acknowledged:
+        raise AcknowledgementMissing
+    method = await _require_ready(work, user_id)
+    await _require_none_open(work, credential)
+    if levels == credential.permissions and set(whitelist) == set(credential.ip_whitelist):
+        raise NothingChanged
+    new = _about(credential, user_id=user_id, journey=Journey.EDIT_API_KEY, method=method)
+    return await _open(work, new.model_copy(update={"permissions": list(levels), "ip_whitelist": list(whitelist)}))
+
+
+async def activate_api_key(work: Work, user_id: UUID, credential_id: UUID) -> Request:
+    """Open the activation of an inactive API key."""
+    credential = await find_credential(work, credential_id, kind=CredentialKind.API_KEY)
+    method = await _require_ready(work, user_id)
+    await _require_none_open(work, credential)
+    _require_inactive(credential)
+    return await _open(work, _about(credential, user_id=user_id, journey=Journey.ACTIVATE_API_KEY, method=method))
+
+
+async def activate_fix_credentials(work: Work, user_id: UUID, credential_id: UUID) -> Request:
+    """Open the wait for an account manager who activates inactive FIX credentials."""
+    credential = await find_credential(work, credential_id, kind=CredentialKind.FIX)
+    if work.account.frozen_at is not None:
+        raise IssuingFrozen
+    await _require_none_open(work, credential)
+    _require_inactive(credential)
+    new = _about(credential, user_id=user_id, journey=Journey.ACTIVATE_FIX, method=TwoFactorMethod.NONE)
+    return await _open(work, new)
+
+
+async def find_credential(work: Work, credential_id: UUID, *, kind: CredentialKind) -> Credential:
+    """Return the account's credential of that kind, or raise ``NotFound``."""
+    credential = found(await credentials.get(work.connection, account_id=work.account.id, credential_id=credential_id))
+    if credential.kind is not kind:
+        raise NotFound
+    return credential
+
+
+async def replayed(work: Work, user_id: UUID, replay: Replay | None) -> Request | None:
+    """Return the request that this Idempotency-Key made before; raises ``IdempotencyKeyReused`` for another body."""
+    if replay is None:
+        return None
+    record = await ledger.find_idempotency(
+        work.connection, account_id=work.account.id, user_id=user_id, route=replay.route, key=replay.key
+    )
+    if record is None:
+        return None
+    if record.body_hash != hashlib.sha256(replay.body).digest():
+        raise IdempotencyKeyReused
+    return await requests.get(work.connection, record.request_id)
+
+
+async def remember(work: Work, user_id: UUID, replay: Replay | None, request: Request) -> None:
+    """Keep the Idempotency-Key with the request it made."""
+    if replay is None:
+        return
+    await ledger.insert_idempotency(
+        work.connection,
+        account_id=work.account.id,
+        user_id=user_id,
+        route=replay.route,
+        key=replay.key,
+        record=IdempotencyRecord(body_hash=hashlib.sha256(replay.body).digest(), request_id=request.id),
+    )
+
+
+def _about(credential: Credential, *, user_id: UUID, journey: Journey, method: TwoFactorMethod) -> NewRequest:
+    return NewRequest(
+        id=uuid4(),
+        account_id=credential.account_id,
+        user_id=user_id,
+        credential_id=credential.id,
+        credential_version=credential.version,
+        journey=journey,
+        name=credential.name,
+        name_key=fold_name(credential.name),
+        session_type=credential.session_type,
+        permissions=list(credential.permissions),
+        ip_whitelist=list(credential.ip_whitelist),
+        two_factor_method=method,
+    )
+
+
+async def _open(work: Work, new: NewRequest) -> Request:
+    await requests.insert(work.connection, new)
+    request = found(await requests.get(work.connection, new.id))
+    await work.audit_request(
+        AuditTag.REQUEST_OPENED,
+        request,
+        journey=request.journey,
+        name=request.name,
+        permissions=list(request.permissions),
+        ip_whitelist=list(request.ip_whitelist),
+    )
+    return request
+
+
+async def _require_ready(work: Work, user_id: UUID) -> TwoFactorMethod:
+    await require_owner(work, user_id)
+    if work.account.frozen_at is not None:
+        raise IssuingFrozen
+    user = found(await users.get(work.connection, user_id))
+    if user.two_factor_method is TwoFactorMethod.NONE:
+        raise TwoFactorNotEnabled
+    await require_sends_left(work, TWO_FACTOR_CHANNELS[user.two_factor_method])
+    return user.two_factor_method
+
+
+async def _require_none_open(work: Work, credential: Credential) -> None:
+    request = await requests.open_of_credential(work.connection, credential.id)
+    if request is not None and not await _ended_overdue(work, request):
+        raise RequestOpen(request_id=str(request.id))
+
+
+async def _require_free_name(work: Work, name_key: str) -> None:
+    request = await requests.open_of_name(work.connection, account_id=work.account.id, name_key=name_key)
+    if request is not None and not await _ended_overdue(work, request):
+        raise NameTaken("An open creation has that name; resume or cancel it.", request_id=str(request.id))
+    if await credentials.name_exists(work.connection, account_id=work.account.id, name_key=name_key):
+        raise NameTaken
+
+
+async def _ended_overdue(work: Work, request: Request) -> bool:
+    # Its workflow may be asleep while the worker is down; a dead request must not stand in the way of a new one.
+    if not is_overdue(request, at=work.at):
+        return False
+    await end_from_outside(work, request, EXPIRY_OUTCOME[request.step], reason="time ran out")
+    return True
+
+
+async def _require_room(work: Work) -> None:
+    limit = work.rules.credentials_per_account
+    if await credentials.count(work.connection, work.account.id) >= limit:
+        raise TooManyCredentials(f"An account has at most {limit} credentials.", limit=limit)
+
+
+def _require_inactive(credential: Credential) -> None:
+    if credential.status is not CredentialStatus.INACTIVE:
+        raise WrongStatus(f"It is {credential.status}, not inactive.", credential_status=credential.status)

@@ -1,0 +1,18 @@
+"""Whether the request is where the message takes it to be."""
+
+from countersign.domain.errors import NotAtThisStep, RequestClosed
+from countersign.domain.requests import Step
+from countersign.storage.requests import Request
+
+
+def require_open(request: Request) -> None:
+    """Raise ``RequestClosed`` when the request has ended."""
+    if request.outcome is not None:
+        raise RequestClosed(f"This request has ended: {request.outcome}.", outcome=request.outcome)
+
+
+def require_step(request: Request, step: Step) -> None:
+    """Raise ``RequestClosed`` or ``NotAtThisStep`` unless the request is open at ``step``."""
+    require_open(request)
+    if request.step is not step:
+        raise NotAtThisStep(f"The request is at the step {request.step}.", step=request.step)

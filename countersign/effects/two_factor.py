@@ -1,0 +1,87 @@
+"""What the right two-factor code brings about, by journey."""
+
+from collections.abc import Awaitable, Callable
+
+from countersign.domain.audit import AuditTag
+from countersign.domain.credentials import CredentialStatus
+from countersign.domain.errors import RevealChallengeMissing
+from countersign.domain.messages import TwoFactorCode
+from countersign.domain.requests import Journey, Outcome, Step
+from countersign.effects.authority import require_requester
+from countersign.effects.codes import check_code
+from countersign.effects.ending import change_status, credential_of, end_request
+from countersign.effects.notices import tell_owners
+from countersign.effects.secrets import make_credential
+from countersign.effects.steps import require_step
+from countersign.effects.work import Work, found
+from countersign.storage import requests
+from countersign.storage.requests import Request
+
+
+async def pass_two_factor(work: Work, request: Request, message: TwoFactorCode) -> None:
+    """Check the code and carry out what it confirms."""
+    await require_requester(work, request)
+    require_step(request, Step.TWO_FACTOR_CODE)
+    if request.journey.creates and message.reveal_challenge is None:
+        raise RevealChallengeMissing
+    await check_code(work, request, message.code)
+    await work.audit_request(AuditTag.TWO_FACTOR_PASSED, request, method=request.two_factor_method)
+    await _CONFIRMED[request.journey](work, request, message)
+
+
+async def _created(work: Work, request: Request, message: TwoFactorCode) -> None:
+    sealed = await make_credential(work, request)
+    await requests.update(
+        work.connection,
+        request.id,
+        step=Step.SECRET_SAVED,
+        deadline=work.at + work.rules.secret_unacknowledged,
+        reveal_challenge=message.reveal_challenge,
+        reveal_sealed=sealed,
+    )
+
+
+async def _edited(work: Work, request: Request, _message: TwoFactorCode) -> None:
+    credential = found(await credential_of(work, request))
+    await change_status(
+        work,
+        request,
+        credential,
+        CredentialStatus.INACTIVE,
+        permissions=list(request.permissions),
+        ip_whitelist=list(request.ip_whitelist),
+    )
+    await work.audit_request(
+        AuditTag.CREDENTIAL_EDITED,
+        request,
+        before={"permissions": list(credential.permissions), "ip_whitelist": list(credential.ip_whitelist)},
+        after={"permissions": list(request.permissions), "ip_whitelist": list(request.ip_whitelist)},
+    )
+    await requests.update(
+        work.connection,
+        request.id,
+        step=Step.ACTIVATION_CHOICE,
+        deadline=work.at + work.rules.activation_unconfirmed,
+    )
+    edited = found(await credential_of(work, request))
+    await tell_owners(work, "credential_edited", edited, request_id=request.id)
+
+
+async def _activated(work: Work, request: Request, _message: TwoFactorCode) -> None:
+    await activate(work, request)
+
+
+async def activate(work: Work, request: Request) -> None:
+    """Make the request's credential active, end the request, and tell the owners."""
+    credential = found(await credential_of(work, request))
+    await change_status(work, request, credential, CredentialStatus.ACTIVE)
+    await end_request(work, request, Outcome.ACTIVATED)
+    await tell_owners(work, "credential_activated", credential, request_id=request.id)
+
+
+_CONFIRMED: dict[Journey, Callable[[Work, Request, TwoFactorCode], Awaitable[None]]] = {
+    Journey.CREATE_API_KEY: _created,
+    Journey.CREATE_FIX: _created,
+    Journey.EDIT_API_KEY: _edited,
+    Journey.ACTIVATE_API_KEY: _activated,
+}

@@ -1,0 +1,89 @@
+"""The unit of work: one transaction on one locked account."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from countersign.adapters.keyring import KeyRing
+from countersign.domain.audit import AuditTag
+from countersign.domain.errors import NotFound
+from countersign.domain.messages import Actor
+from countersign.domain.rules import Rules
+from countersign.storage import accounts, ledger, requests
+from countersign.storage.accounts import Account
+from countersign.storage.database import Connection, Database
+from countersign.storage.requests import Request
+
+Thing = TypeVar("Thing")
+
+
+@dataclass(frozen=True)
+class Work:
+    """What an effect works with; ``at`` is the moment that deadlines are held against."""
+
+    connection: Connection
+    account: Account
+    at: datetime
+    actor: Actor
+    rules: Rules
+    keys: KeyRing
+
+    async def audit(
+        self, tag: AuditTag, *, request_id: UUID | None = None, credential_id: UUID | None = None, **details: Any
+    ) -> None:
+        """Append an audit event to the account's trail."""
+        await ledger.append(
+            self.connection,
+            account_id=self.account.id,
+            event=tag,
+            actor_kind=self.actor.kind,
+            actor_id=self.actor.user_id,
+            ip=str(self.actor.ip) if self.actor.ip else None,
+            request_id=request_id,
+            credential_id=credential_id,
+            details=details,
+        )
+
+    async def audit_request(self, tag: AuditTag, request: Request, **details: Any) -> None:
+        """Append an audit event about a request and its credential."""
+        await self.audit(tag, request_id=request.id, credential_id=request.credential_id, **details)
+
+    async def reload(self, request: Request) -> Request:
+        """Return the request as it stands now."""
+        return found(await requests.get(self.connection, request.id))
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Opens units of work."""
+
+    database: Database
+    keys: KeyRing
+    rules: Rules
+
+    @asynccontextmanager
+    async def on_account(self, account_id: UUID, *, at: datetime, actor: Actor) -> AsyncIterator[Work]:
+        """Open a transaction with the account locked; raises ``NotFound``."""
+        async with self.database.transaction() as connection:
+            yield self._work(connection, await accounts.lock(connection, account_id), at=at, actor=actor)
+
+    @asynccontextmanager
+    async def on_request(self, request_id: UUID, *, at: datetime, actor: Actor) -> AsyncIterator[tuple[Work, Request]]:
+        """Open a transaction with the request's account locked; raises ``NotFound``."""
+        async with self.database.transaction() as connection:
+            account = await accounts.lock_of_request(connection, request_id)
+            work = self._work(connection, account, at=at, actor=actor)
+            yield work, found(await requests.get(connection, request_id))
+
+    def _work(self, connection: Connection, account: Account | None, *, at: datetime, actor: Actor) -> Work:
+        return Work(connection=connection, account=found(account), at=at, actor=actor, rules=self.rules, keys=self.keys)
+
+
+def found(thing: Thing | None) -> Thing:
+    """Return what was looked up, or raise ``NotFound``."""
+    if thing is None:
+        raise NotFound
+    return thing

@@ -1,0 +1,37 @@
+"""The environment of the local stack's processes, and of the commands that talk to it."""
+
+import json
+import os
+from pathlib import Path
+
+from countersign.local.issuer import ISSUER
+from countersign.local.ports import LOOPBACK, Ports
+
+ENVIRONMENT_NAME = "stack.env"
+_OWN_PREFIX = "COUNTERSIGN_"
+
+
+def own_variables() -> dict[str, str]:
+    """Return the settings of Countersign that the caller's environment holds: rules, Twilio, SendGrid, and so on."""
+    return {name: value for name, value in os.environ.items() if name.startswith(_OWN_PREFIX)}
+
+
+def stack_variables(*, data: Path, ports: Ports, key_ring_file: Path, jwks_file: Path) -> dict[str, str]:
+    """Return the settings of a stack on ``data``, the databases' and Temporal's addresses left out."""
+    return {
+        "COUNTERSIGN_PUBLIC_URL": f"http://{LOOPBACK}:{ports.api}",
+        **own_variables(),
+        "COUNTERSIGN_MODE": "local",
+        "COUNTERSIGN_DATA": str(data),
+        "COUNTERSIGN_API_HOST": LOOPBACK,
+        "COUNTERSIGN_API_PORT": str(ports.api),
+        "COUNTERSIGN_KEY_RING_FILE": str(key_ring_file),
+        "COUNTERSIGN_JWT_KEY_FILE": str(jwks_file),
+        "COUNTERSIGN_JWT_ISSUER": ISSUER,
+        "COUNTERSIGN_CODEC_OPEN": "true",
+        "COUNTERSIGN_CODEC_CORS_ORIGINS": json.dumps(_ui_origins(ports)),
+    }
+
+
+def _ui_origins(ports: Ports) -> list[str]:
+    return [f"http://{host}:{ports.temporal_ui}" for host in (LOOPBACK, "localhost")]

@@ -1,0 +1,55 @@
+"""Signing in as a demo user: a token from the local issuer, a code from the demo authenticator."""
+
+from datetime import timedelta
+
+import pyotp
+
+from countersign.adapters.keyring import Purpose, load_key_ring
+from countersign.local.demo import DEMO_USERS, DemoUser
+from countersign.local.errors import StackError
+from countersign.local.issuer import load_or_make_issuer
+from countersign.settings import Settings
+from countersign.storage import users
+from countersign.storage.database import Database
+
+
+def demo_token(settings: Settings, name: str, *, hours: int = 1) -> str:
+    """Return a bearer token of the demo user; raises ``StackError`` for another name or outside the local stack."""
+    user = _find(settings, name)
+    issuer = load_or_make_issuer(settings.data)
+    account = str(user.account.id) if user.account else None
+    return issuer.mint(
+        subject=str(user.id), audience=settings.jwt_audience, account=account, lifetime=timedelta(hours=hours)
+    )
+
+
+async def demo_otp(settings: Settings, name: str) -> str:
+    """Return the present code of the demo user's authenticator (RFC 6238); raises ``StackError`` without one."""
+    return pyotp.TOTP(await demo_totp_seed(settings, name)).now()
+
+
+async def demo_totp_seed(settings: Settings, name: str) -> str:
+    """Return the seed of the demo user's authenticator in base32; raises ``StackError`` without one."""
+    user = _find(settings, name)
+    database = Database(settings.database_url.get_secret_value(), pool_size=1)
+    await database.open()
+    try:
+        async with database.connection() as connection:
+            stored = await users.get(connection, user.id)
+    finally:
+        await database.close()
+    if stored is None or stored.totp_seed is None:
+        raise StackError(f"{name} has no authenticator")
+    keys = load_key_ring(
+        json_text=settings.key_ring.get_secret_value(), file=settings.key_ring_file, purposes={Purpose.TOTP_SEED}
+    )
+    return keys.open(Purpose.TOTP_SEED, stored.totp_seed, bound_to=f"user:{user.id}").decode()
+
+
+def _find(settings: Settings, name: str) -> DemoUser:
+    if settings.mode != "local":
+        raise StackError("demo users are for the local stack: start one with `countersign up`")
+    for user in DEMO_USERS:
+        if user.name == name:
+            return user
+    raise StackError(f"{name!r} is no demo user; they are {', '.join(user.name for user in DEMO_USERS)}")

@@ -1,0 +1,62 @@
+"""Every setting, read from the environment (prefix ``COUNTERSIGN_`` unless an alias is given)."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from countersign.domain.rules import Rules
+
+
+class Settings(BaseSettings):
+    """The configuration of one process."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="COUNTERSIGN_", env_nested_delimiter="__", hide_input_in_errors=True, populate_by_name=True
+    )
+
+    mode: Literal["production", "local"] = "production"
+    data: Path = Path(".countersign")
+
+    database_url: SecretStr = Field(
+        default=SecretStr(""), validation_alias=AliasChoices("DATABASE_URL", "COUNTERSIGN_DATABASE_URL")
+    )
+    migration_database_url: SecretStr = SecretStr("")
+    database_pool_size: int = 10
+
+    temporal_address: str = Field(
+        default="127.0.0.1:7233", validation_alias=AliasChoices("TEMPORAL_ADDRESS", "COUNTERSIGN_TEMPORAL_ADDRESS")
+    )
+    temporal_namespace: str = "default"
+    temporal_api_key: SecretStr = SecretStr("")
+    temporal_tls: bool = False
+    task_queue: str = "countersign"
+    message_timeout_seconds: float = 5.0
+
+    key_ring: SecretStr = SecretStr("")
+    key_ring_file: Path | None = None
+
+    jwt_issuer: str = ""
+    jwt_audience: str = "countersign"
+    jwt_jwks_url: str = ""
+    jwt_key_file: Path | None = None
+
+    twilio_account_sid: str = ""
+    twilio_auth_token: SecretStr = SecretStr("")
+    twilio_from: str = ""
+    twilio_base_url: str = ""
+    sendgrid_api_key: SecretStr = SecretStr("")
+    sendgrid_from: str = ""
+    sendgrid_base_url: str = ""
+    provider_timeout_seconds: float = 10.0
+
+    public_url: str = "http://127.0.0.1:8080"
+    two_factor_settings_url: str = ""
+    api_host: str = "127.0.0.1"
+    api_port: int = 8080
+    codec_cors_origins: list[str] = Field(default_factory=list)
+    codec_open: bool = False
+    body_limit_bytes: int = 65_536
+
+    rules: Rules = Rules()

@@ -1,0 +1,1 @@
+"""SQL on PostgreSQL: one module per table; nothing here knows a rule of the product."""

@@ -1,0 +1,114 @@
+"""Accounts, memberships and assignments of account managers."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from countersign.domain.people import Role
+from countersign.storage.database import Connection, many, one, scalar
+
+
+class Account(BaseModel, frozen=True):
+    """A customer account."""
+
+    id: UUID
+    name: str
+    prime_liquidity: bool
+    wrong_codes_in_a_row: int
+    frozen_at: datetime | None
+
+
+_COLUMNS = "a.id, a.name, a.prime_liquidity, a.wrong_codes_in_a_row, a.frozen_at"
+
+
+async def insert(connection: Connection, *, account_id: UUID, name: str, prime_liquidity: bool) -> None:
+    """Add an account; the same id again changes nothing."""
+    await connection.execute(
+        "INSERT INTO accounts (id, name, prime_liquidity) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+        (account_id, name, prime_liquidity),
+    )
+
+
+async def get(connection: Connection, account_id: UUID) -> Account | None:
+    """Return the account without locking it."""
+    return await one(connection, Account, f"SELECT {_COLUMNS} FROM accounts a WHERE a.id = %s", (account_id,))
+
+
+async def lock(connection: Connection, account_id: UUID) -> Account | None:
+    """Return the account, locked until the transaction ends: effects on one account happen one after another."""
+    query = f"SELECT {_COLUMNS} FROM accounts a WHERE a.id = %s FOR UPDATE"
+    return await one(connection, Account, query, (account_id,))
+
+
+async def lock_of_request(connection: Connection, request_id: UUID) -> Account | None:
+    """Return the account of a request, locked until the transaction ends."""
+    query = f"SELECT {_COLUMNS} FROM accounts a JOIN requests r ON r.account_id = a.id WHERE r.id = %s FOR UPDATE OF a"
+    return await one(connection, Account, query, (request_id,))
+
+
+async def set_wrong_codes_in_a_row(connection: Connection, account_id: UUID, count: int) -> None:
+    """Store how many wrong codes came in a row."""
+    await connection.execute("UPDATE accounts SET wrong_codes_in_a_row = %s WHERE id = %s", (count, account_id))
+
+
+async def set_frozen(connection: Connection, account_id: UUID, at: datetime | None) -> None:
+    """Freeze issuing from ``at``, or thaw it with None."""
+    await connection.execute(
+        "UPDATE accounts SET frozen_at = %s, wrong_codes_in_a_row = 0 WHERE id = %s", (at, account_id)
+    )
+
+
+async def add_member(connection: Connection, *, account_id: UUID, user_id: UUID, role: Role) -> None:
+    """Make a user owner or member of an account."""
+    await connection.execute(
+        "INSERT INTO memberships (account_id, user_id, role) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+        (account_id, user_id, role),
+    )
+
+
+async def role_of(connection: Connection, *, account_id: UUID, user_id: UUID) -> Role | None:
+    """Return the user's role in the account, or None."""
+    query = "SELECT role FROM memberships WHERE account_id = %s AND user_id = %s"
+    role = await scalar(connection, query, (account_id, user_id))
+    return Role(role) if role else None
+
+
+async def assign_manager(connection: Connection, *, account_id: UUID, user_id: UUID) -> None:
+    """Let an account manager look after an account."""
+    await connection.execute(
+        "INSERT INTO account_manager_assignments (account_id, user_id) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+        (account_id, user_id),
+    )
+
+
+async def is_assigned(connection: Connection, *, account_id: UUID, user_id: UUID) -> bool:
+    """Tell whether the user is an account manager who looks after the account now."""
+    query = """SELECT 1 FROM account_manager_assignments s JOIN users u ON u.id = s.user_id
+               WHERE s.account_id = %s AND s.user_id = %s AND u.staff_role = 'account_manager'"""
+    return bool(await scalar(connection, query, (account_id, user_id)))
+
+
+async def managers(connection: Connection, account_id: UUID) -> list[UUID]:
+    """Return the ids of the account managers assigned to the account, never a member's."""
+    query = """SELECT s.user_id AS id FROM account_manager_assignments s JOIN users u ON u.id = s.user_id
+               WHERE s.account_id = %s AND u.staff_role = 'account_manager'
+               AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.account_id = s.account_id AND m.user_id = s.user_id)
+               ORDER BY s.user_id"""
+    return [found.id for found in await many(connection, _Id, query, (account_id,))]
+
+
+async def owners(connection: Connection, account_id: UUID) -> list[UUID]:
+    """Return the ids of the account's owners."""
+    query = "SELECT user_id AS id FROM memberships WHERE account_id = %s AND role = 'owner' ORDER BY user_id"
+    return [found.id for found in await many(connection, _Id, query, (account_id,))]
+
+
+async def of_user(connection: Connection, user_id: UUID) -> list[UUID]:
+    """Return the ids of the accounts that the user belongs to, in lock order."""
+    query = "SELECT account_id AS id FROM memberships WHERE user_id = %s ORDER BY account_id"
+    return [found.id for found in await many(connection, _Id, query, (user_id,))]
+
+
+class _Id(BaseModel, frozen=True):
+    id: UUID

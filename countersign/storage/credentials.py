@@ -1,0 +1,134 @@
+"""Credentials. Sealed secrets are written here and read by nobody but a verifier."""
+
+from datetime import datetime
+from uuid import UUID
+
+import psycopg
+from pydantic import BaseModel
+
+from countersign.domain.credentials import CredentialKind, CredentialStatus, SessionType
+from countersign.domain.errors import NameTaken
+from countersign.domain.permissions import Permission
+from countersign.storage.database import Connection, many, one, scalar
+
+
+class Credential(BaseModel, frozen=True):
+    """An API key or FIX credentials, without any secret."""
+
+    id: UUID
+    account_id: UUID
+    kind: CredentialKind
+    name: str
+    public_id: str
+    session_type: SessionType | None
+    permissions: tuple[Permission, ...]
+    ip_whitelist: tuple[str, ...]
+    status: CredentialStatus
+    version: int
+    created_by: UUID
+    created_at: datetime
+    changed_at: datetime
+
+
+class NewCredential(BaseModel, frozen=True):
+    """What is stored when a credential comes into being, its secret sealed or as a MAC."""
+
+    id: UUID
+    account_id: UUID
+    kind: CredentialKind
+    name: str
+    name_key: str
+    public_id: str
+    session_type: SessionType | None
+    permissions: list[Permission]
+    ip_whitelist: list[str]
+    secret_sealed: bytes | None = None
+    password_mac: bytes | None = None
+    mac_key_id: str | None = None
+    created_by: UUID
+
+
+_COLUMNS = """id, account_id, kind, name, public_id, session_type, permissions, ip_whitelist, status, version,
+              created_by, created_at, changed_at"""
+
+
+async def insert(connection: Connection, new: NewCredential) -> None:
+    """Add an inactive credential of version 1; raises ``NameTaken``."""
+    try:
+        await connection.execute(
+            """INSERT INTO credentials (id, account_id, kind, name, name_key, public_id, session_type, permissions,
+                   ip_whitelist, status, secret_sealed, password_mac, mac_key_id, created_by)
+               VALUES (%(id)s, %(account_id)s, %(kind)s, %(name)s, %(name_key)s, %(public_id)s, %(session_type)s,
+                   %(permissions)s, %(ip_whitelist)s, 'inactive', %(secret_sealed)s, %(password_mac)s, %(mac_key_id)s,
+                   %(created_by)s)""",
+            new.model_dump(),
+        )
+    except psycopg.errors.UniqueViolation as error:
+        raise NameTaken from error
+
+
+async def get(connection: Connection, *, account_id: UUID, credential_id: UUID) -> Credential | None:
+    """Return a credential of the account that was not discarded."""
+    query = f"SELECT {_COLUMNS} FROM credentials WHERE id = %s AND account_id = %s AND status <> 'discarded'"
+    return await one(connection, Credential, query, (credential_id, account_id))
+
+
+async def by_session_name(connection: Connection, name: str) -> Credential | None:
+    """Return the FIX credential of that Session Name, whosever it is."""
+    query = f"SELECT {_COLUMNS} FROM credentials WHERE name = %s AND kind = 'fix' AND status <> 'discarded'"
+    return await one(connection, Credential, query, (name,))
+
+
+async def of_account(connection: Connection, *, account_id: UUID, kind: CredentialKind) -> list[Credential]:
+    """Return the account's credentials of one kind, newest first."""
+    query = f"""SELECT {_COLUMNS} FROM credentials
+                WHERE account_id = %s AND kind = %s AND status <> 'discarded' ORDER BY created_at DESC, id"""
+    return await many(connection, Credential, query, (account_id, kind))
+
+
+async def change(
+    connection: Connection,
+    *,
+    credential_id: UUID,
+    version: int,
+    status: CredentialStatus,
+    permissions: list[Permission] | None = None,
+    ip_whitelist: list[str] | None = None,
+) -> int | None:
+    """Change the credential if it still has ``version``; return its new version, or None if it has another.
+
+    Only to await activation is no new version: what was shown is still what will be activated. A discarded
+    credential loses its secret with the same statement.
+    """
+    query = """UPDATE credentials SET status = %(status)s, changed_at = now(),
+                   version = version + CASE WHEN %(status)s = 'awaiting_activation' THEN 0 ELSE 1 END,
+                   permissions = coalesce(%(permissions)s, permissions),
+                   ip_whitelist = coalesce(%(ip_whitelist)s, ip_whitelist),
+                   secret_sealed = CASE WHEN %(status)s = 'discarded' THEN NULL ELSE secret_sealed END,
+                   password_mac = CASE WHEN %(status)s = 'discarded' THEN NULL ELSE password_mac END
+               WHERE id = %(id)s AND version = %(version)s RETURNING version"""
+    values = {
+        "id": credential_id,
+        "version": version,
+        "status": status,
+        "permissions": permissions,
+        "ip_whitelist": ip_whitelist,
+    }
+    found = await scalar(connection, query, values)
+    return int(found) if found is not None else None
+
+
+async def count(connection: Connection, account_id: UUID) -> int:
+    """Return how many credentials the account has, open creations included."""
+    query = """SELECT (SELECT count(*) FROM credentials WHERE account_id = %(id)s AND status <> 'discarded')
+               + (SELECT count(*) FROM requests r WHERE account_id = %(id)s AND outcome IS NULL
+                  AND journey LIKE 'create-%%' AND NOT EXISTS
+                      (SELECT 1 FROM credentials c WHERE c.id = r.credential_id))"""
+    return int(await scalar(connection, query, {"id": account_id}))
+
+
+async def name_exists(connection: Connection, *, account_id: UUID, name_key: str) -> bool:
+    """Tell whether an API key of the account has that (folded) name."""
+    query = """SELECT 1 FROM credentials
+               WHERE account_id = %s AND name_key = %s AND kind = 'api_key' AND status <> 'discarded'"""
+    return bool(await scalar(connection, query, (account_id, name_key)))

@@ -1,0 +1,80 @@
+"""The connection pool: it heals after an outage and hands out transactions."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, LiteralString, TypeVar
+
+import psycopg
+from psycopg.rows import TupleRow, class_row, tuple_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from countersign.domain.errors import Unavailable
+
+Connection = psycopg.AsyncConnection[TupleRow]
+Values = dict[str, Any] | tuple[Any, ...] | None
+Row = TypeVar("Row")
+
+_WAIT_SECONDS = 3.0
+_STATEMENT_TIMEOUT = "-c statement_timeout=10s -c idle_in_transaction_session_timeout=30s -c timezone=UTC"
+
+
+class Database:
+    """A pool of connections to one PostgreSQL database."""
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            url,
+            open=False,
+            min_size=1,
+            max_size=pool_size,
+            timeout=_WAIT_SECONDS,
+            check=AsyncConnectionPool.check_connection,
+            kwargs={"autocommit": True, "options": _STATEMENT_TIMEOUT, "connect_timeout": 3},
+        )
+
+    async def open(self) -> None:
+        """Start the pool; it does not wait for the database, so the order of starts does not matter."""
+        await self._pool.open(wait=False)
+
+    async def close(self) -> None:
+        """Give all connections back."""
+        await self._pool.close()
+
+    async def ping(self) -> None:
+        """Return when the database answers; raises ``Unavailable``."""
+        async with self.connection() as connection:
+            await connection.execute("SELECT 1")
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Lend an autocommit connection; raises ``Unavailable`` when the database does not answer."""
+        try:
+            async with self._pool.connection() as connection:
+                yield connection
+        except (PoolTimeout, psycopg.OperationalError) as error:
+            raise Unavailable("The database does not answer; nothing is lost, try again.") from error
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Lend a connection inside a transaction, committed when the block ends without an exception."""
+        async with self.connection() as connection, connection.transaction():
+            yield connection
+
+
+async def many(connection: Connection, model: type[Row], query: LiteralString, values: Values = None) -> list[Row]:
+    """Return every row of ``query`` as a ``model``."""
+    async with connection.cursor(row_factory=class_row(model)) as cursor:
+        return await (await cursor.execute(query, values)).fetchall()
+
+
+async def one(connection: Connection, model: type[Row], query: LiteralString, values: Values = None) -> Row | None:
+    """Return the first row of ``query`` as a ``model``, or None."""
+    async with connection.cursor(row_factory=class_row(model)) as cursor:
+        return await (await cursor.execute(query, values)).fetchone()
+
+
+async def scalar(connection: Connection, query: LiteralString, values: Values = None) -> Any:
+    """Return the first column of the first row of ``query``, or None."""
+    async with connection.cursor(row_factory=tuple_row) as cursor:
+        row = await (await cursor.execute(query, values)).fetchone()
+    return row[0] if row else None

@@ -1,0 +1,22 @@
+"""Brings the database schema up to date."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+
+_SCRIPTS = Path(__file__).parent / "migrations"
+
+
+def migrate(url: str) -> None:
+    """Apply all migrations as the owner role at ``url``; safe to repeat and to run twice at once."""
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["url"] = _for_sqlalchemy(url)
+    command.upgrade(config, "head")
+
+
+def _for_sqlalchemy(url: str) -> str:
+    _, _, rest = url.partition("://")
+    return f"postgresql+psycopg://{rest}"

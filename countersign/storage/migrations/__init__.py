@@ -1,0 +1,1 @@
+"""Alembic runs these: one small Python file and one .sql file a migration."""

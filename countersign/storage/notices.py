@@ -1,0 +1,64 @@
+"""The outbox of notices: mails that tell people what happened."""
+
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+from pydantic import BaseModel
+
+from countersign.storage.database import Connection, many
+
+
+class Notice(BaseModel, frozen=True):
+    """A mail that is to go out."""
+
+    id: UUID
+    user_id: UUID
+    event: str
+    context: dict[str, Any]
+    attempts: int
+
+
+async def insert(
+    connection: Connection,
+    *,
+    notice_id: UUID,
+    account_id: UUID,
+    request_id: UUID | None,
+    user_id: UUID,
+    event: str,
+    context: dict[str, Any],
+) -> None:
+    """Put a notice into the outbox."""
+    await connection.execute(
+        """INSERT INTO notices (id, account_id, request_id, user_id, event, context)
+           VALUES (%s, %s, %s, %s, %s, %s)""",
+        (notice_id, account_id, request_id, user_id, event, Jsonb(context)),
+    )
+
+
+async def claim_due(connection: Connection, *, limit: int) -> list[Notice]:
+    """Take due notices for the next minute, so that two senders never hold the same one."""
+    query = """UPDATE notices SET due_at = now() + interval '1 minute', attempts = attempts + 1 WHERE id IN (
+                   SELECT id FROM notices WHERE sent_at IS NULL AND failed_at IS NULL AND due_at <= now()
+                   ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED)
+               RETURNING id, user_id, event, context, attempts"""
+    return await many(connection, Notice, query, (limit,))
+
+
+async def mark_sent(connection: Connection, notice_id: UUID) -> None:
+    """Note that the provider took it."""
+    await connection.execute("UPDATE notices SET sent_at = now(), failure = NULL WHERE id = %s", (notice_id,))
+
+
+async def mark_failed(connection: Connection, notice_id: UUID, *, failure: str) -> None:
+    """Note that the provider will never take it."""
+    await connection.execute("UPDATE notices SET failed_at = now(), failure = %s WHERE id = %s", (failure, notice_id))
+
+
+async def postpone(connection: Connection, notice_id: UUID, *, seconds: int, failure: str) -> None:
+    """Make it due again after ``seconds``, since the provider could not take it now."""
+    await connection.execute(
+        "UPDATE notices SET due_at = now() + make_interval(secs => %s), failure = %s WHERE id = %s",
+        (seconds, failure, notice_id),
+    )

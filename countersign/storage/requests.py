@@ -1,0 +1,225 @@
+"""Requests, read together with their present challenge and its newest send."""
+
+from datetime import datetime
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+from pydantic import BaseModel
+
+from countersign.domain.credentials import SessionType
+from countersign.domain.errors import NameTaken, RequestOpen
+from countersign.domain.people import TwoFactorMethod
+from countersign.domain.permissions import Permission
+from countersign.domain.requests import Channel, Delivery, Journey, Outcome, Step
+from countersign.storage.database import Connection, many, one, scalar
+
+
+class Request(BaseModel, frozen=True):
+    """One approval as it stands; the sealed copy of the secret is never part of it."""
+
+    id: UUID
+    account_id: UUID
+    user_id: UUID
+    credential_id: UUID
+    credential_version: int
+    journey: Journey
+    step: Step
+    outcome: Outcome | None
+    reason: str | None
+    name: str
+    name_key: str
+    session_type: SessionType | None
+    permissions: tuple[Permission, ...]
+    ip_whitelist: tuple[str, ...]
+    two_factor_method: TwoFactorMethod
+    deadline: datetime | None
+    asked_at: datetime | None
+    reminders: int
+    reveal_challenge: str | None
+    revealed_at: datetime | None
+    saved_at: datetime | None
+    created_at: datetime
+    changed_at: datetime
+    closed_at: datetime | None
+    challenge_id: UUID | None = None
+    channel: Channel | None = None
+    key_id: str | None = None
+    wrong_codes: int | None = None
+    send_number: int | None = None
+    send_opened_at: datetime | None = None
+    send_expires_at: datetime | None = None
+    delivery: Delivery | None = None
+    failure: str | None = None
+
+    @property
+    def workflow_id(self) -> str:
+        """The id of the workflow that carries this request."""
+        return f"{self.journey}/{self.id}"
+
+
+class NewRequest(BaseModel, frozen=True):
+    """A request about to begin."""
+
+    id: UUID
+    account_id: UUID
+    user_id: UUID
+    credential_id: UUID
+    credential_version: int
+    journey: Journey
+    name: str
+    name_key: str
+    session_type: SessionType | None = None
+    permissions: list[Permission] = []
+    ip_whitelist: list[str] = []
+    two_factor_method: TwoFactorMethod
+
+
+_SELECT = """
+    SELECT r.id, r.account_id, r.user_id, r.credential_id, r.credential_version, r.journey, r.step, r.outcome, r.reason,
+           r.name, r.name_key, r.session_type, r.permissions, r.ip_whitelist, r.two_factor_method, r.deadline,
+           r.asked_at, r.reminders, r.reveal_challenge, r.revealed_at, r.saved_at, r.created_at, r.changed_at,
+           r.closed_at, c.id AS challenge_id, c.channel, c.key_id, c.wrong_codes, s.number AS send_number,
+           s.opened_at AS send_opened_at, s.expires_at AS send_expires_at, s.delivery, s.failure
+    FROM requests r
+    LEFT JOIN challenges c ON c.request_id = r.id AND c.step = r.step
+    LEFT JOIN LATERAL (SELECT * FROM code_sends WHERE challenge_id = c.id ORDER BY number DESC LIMIT 1) s ON true
+"""
+
+
+async def insert(connection: Connection, new: NewRequest) -> None:
+    """Add a request at step ``starting``; raises ``RequestOpen`` or ``NameTaken``."""
+    try:
+        await connection.execute(
+            """INSERT INTO requests (id, account_id, user_id, credential_id, credential_version, journey, step, name,
+                   name_key, session_type, permissions, ip_whitelist, two_factor_method)
+               VALUES (%(id)s, %(account_id)s, %(user_id)s, %(credential_id)s, %(credential_version)s, %(journey)s,
+                   'starting', %(name)s, %(name_key)s, %(session_type)s, %(permissions)s, %(ip_whitelist)s,
+                   %(two_factor_method)s)""",
+            new.model_dump(),
+        )
+    except psycopg.errors.UniqueViolation as error:
+        if error.diag.constraint_name == "requests_reserved_name":
+            raise NameTaken from error
+        raise RequestOpen from error
+
+
+async def get(connection: Connection, request_id: UUID) -> Request | None:
+    """Return the request."""
+    return await one(connection, Request, f"{_SELECT} WHERE r.id = %s", (request_id,))
+
+
+async def open_of_credential(connection: Connection, credential_id: UUID) -> Request | None:
+    """Return the request that is open about the credential."""
+    query = f"{_SELECT} WHERE r.credential_id = %s AND r.outcome IS NULL"
+    return await one(connection, Request, query, (credential_id,))
+
+
+async def open_of_name(connection: Connection, *, account_id: UUID, name_key: str) -> Request | None:
+    """Return the open creation that reserves the name."""
+    query = f"""{_SELECT} WHERE r.account_id = %s AND r.name_key = %s AND r.outcome IS NULL
+                AND r.journey = 'create-api-key'"""
+    return await one(connection, Request, query, (account_id, name_key))
+
+
+async def open_of_user(connection: Connection, *, account_id: UUID, user_id: UUID) -> list[Request]:
+    """Return what the user began in the account and is still open."""
+    query = f"{_SELECT} WHERE r.account_id = %s AND r.user_id = %s AND r.outcome IS NULL"
+    return await many(connection, Request, query, (account_id, user_id))
+
+
+async def of_account(connection: Connection, account_id: UUID, *, only_open: bool, limit: int) -> list[Request]:
+    """Return the account's requests, newest first."""
+    query = f"""{_SELECT} WHERE r.account_id = %s AND (NOT %s OR r.outcome IS NULL)
+                ORDER BY r.created_at DESC, r.id LIMIT %s"""
+    return await many(connection, Request, query, (account_id, only_open, limit))
+
+
+async def every(connection: Connection, *, only_open: bool, limit: int) -> list[Request]:
+    """Return all accounts' requests, newest first: for ops."""
+    query = f"{_SELECT} WHERE (NOT %s OR r.outcome IS NULL) ORDER BY r.created_at DESC, r.id LIMIT %s"
+    return await many(connection, Request, query, (only_open, limit))
+
+
+async def waiting_for_manager(connection: Connection, manager: UUID, *, limit: int) -> list[Request]:
+    """Return what waits for this account manager, oldest first."""
+    query = f"""{_SELECT} JOIN account_manager_assignments m ON m.account_id = r.account_id AND m.user_id = %s
+                WHERE r.step = 'account_manager' AND r.outcome IS NULL ORDER BY r.asked_at, r.id LIMIT %s"""
+    return await many(connection, Request, query, (manager, limit))
+
+
+async def update(connection: Connection, request_id: UUID, **columns: object) -> None:
+    """Set the named columns of an open request; a closed one never changes."""
+    assignments = sql.SQL(", ").join(
+        sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in columns
+    )
+    statement = sql.SQL(
+        "UPDATE requests SET {}, changed_at = now() WHERE id = %(request_id)s AND outcome IS NULL"
+    ).format(assignments)
+    await connection.execute(statement, {**columns, "request_id": request_id})
+
+
+async def close(connection: Connection, request_id: UUID, *, outcome: Outcome, reason: str | None) -> None:
+    """End the request; the sealed copy of its secret goes with it."""
+    await update(
+        connection,
+        request_id,
+        step=Step.CLOSED,
+        outcome=outcome,
+        reason=reason,
+        deadline=None,
+        reveal_sealed=None,
+        closed_at=datetime.now().astimezone(),
+    )
+
+
+async def read_sealed(connection: Connection, request_id: UUID) -> bytes | None:
+    """Return the sealed copy of the secret, while there is one."""
+    sealed = await scalar(connection, "SELECT reveal_sealed FROM requests WHERE id = %s", (request_id,))
+    return bytes(sealed) if sealed is not None else None
+
+
+async def erase_revealed(connection: Connection, *, before: datetime) -> int:
+    """Erase the copies of secrets that were first shown before ``before``; return how many."""
+    done = await connection.execute(
+        "UPDATE requests SET reveal_sealed = NULL WHERE reveal_sealed IS NOT NULL AND revealed_at < %s", (before,)
+    )
+    return done.rowcount
+
+
+async def set_nudge(connection: Connection, request_id: UUID, *, nudge: bool) -> None:
+    """Note that the request's workflow must look again, or that it was told to."""
+    await connection.execute("UPDATE requests SET nudge = %s WHERE id = %s", (nudge, request_id))
+
+
+async def to_nudge(connection: Connection, *, limit: int) -> list[Request]:
+    """Return requests whose workflow must look again."""
+    return await many(connection, Request, f"{_SELECT} WHERE r.nudge ORDER BY r.changed_at LIMIT %s", (limit,))
+
+
+async def claim_unstarted(connection: Connection, *, older_than: datetime, limit: int) -> list[Request]:
+    """Take requests whose workflow may not have been started, so that two dispatchers never take the same."""
+    query = f"""WITH taken AS (
+                    UPDATE requests SET dispatched_at = now() WHERE id IN (
+                        SELECT id FROM requests WHERE step = 'starting' AND outcome IS NULL AND created_at < %(older)s
+                        AND (dispatched_at IS NULL OR dispatched_at < now() - interval '15 seconds')
+                        ORDER BY created_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+                    RETURNING id)
+                {_SELECT} WHERE r.id IN (SELECT id FROM taken)"""
+    return await many(connection, Request, query, {"older": older_than, "limit": limit})
+
+
+async def with_stuck_sends(connection: Connection, *, older_than: datetime, limit: int) -> list[Request]:
+    """Return open requests whose newest code is still unsent since before ``older_than``."""
+    query = f"""{_SELECT} WHERE r.outcome IS NULL AND c.id IN (
+                    SELECT challenge_id FROM code_sends WHERE delivery = 'sending' AND created_at < %s
+                    AND created_at > now() - interval '1 hour')
+                AND s.delivery = 'sending' LIMIT %s"""
+    return await many(connection, Request, query, (older_than, limit))
+
+
+async def count_starting_with_sms(connection: Connection, account_id: UUID) -> int:
+    """Return how many of the account's requests will send an SMS as soon as their workflow begins."""
+    query = """SELECT count(*) FROM requests WHERE account_id = %s AND outcome IS NULL AND step = 'starting'
+               AND two_factor_method = 'sms' AND journey <> 'activate-fix-credentials'"""
+    return int(await scalar(connection, query, (account_id,)))

@@ -1,0 +1,74 @@
+"""Users: how to reach them and how they confirm."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from countersign.domain.people import Role, TwoFactorMethod
+from countersign.storage.database import Connection, one
+
+
+class User(BaseModel):
+    """A person; address and number stay out of its repr."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    name: str
+    email: str
+    phone: str | None
+    two_factor_method: TwoFactorMethod
+    totp_seed: bytes | None
+    totp_last_step: int
+    staff_role: Role | None
+    created_at: datetime
+
+    def __repr__(self) -> str:
+        return f"User(id={self.id})"
+
+    __str__ = __repr__
+
+
+async def insert(
+    connection: Connection,
+    *,
+    user_id: UUID,
+    name: str,
+    email: str,
+    phone: str | None = None,
+    staff_role: Role | None = None,
+) -> None:
+    """Add a user without two-factor; the same id again changes nothing."""
+    await connection.execute(
+        """INSERT INTO users (id, name, email, phone, two_factor_method, staff_role)
+           VALUES (%s, %s, %s, %s, 'none', %s) ON CONFLICT DO NOTHING""",
+        (user_id, name, email, phone, staff_role),
+    )
+
+
+async def get(connection: Connection, user_id: UUID) -> User | None:
+    """Return the user."""
+    return await one(connection, User, "SELECT * FROM users WHERE id = %s", (user_id,))
+
+
+async def set_contact(connection: Connection, user_id: UUID, *, email: str, phone: str | None) -> None:
+    """Store where mails and SMS go."""
+    await connection.execute("UPDATE users SET email = %s, phone = %s WHERE id = %s", (email, phone, user_id))
+
+
+async def set_two_factor(
+    connection: Connection, user_id: UUID, *, method: TwoFactorMethod, totp_seed: bytes | None
+) -> None:
+    """Store the two-factor method; a sealed seed goes with the authenticator only."""
+    await connection.execute(
+        "UPDATE users SET two_factor_method = %s, totp_seed = %s WHERE id = %s", (method, totp_seed, user_id)
+    )
+
+
+async def use_totp_step(connection: Connection, user_id: UUID, step: int) -> bool:
+    """Use up a TOTP time step (RFC 6238, 5.2); False when it, or a later one, was used before."""
+    done = await connection.execute(
+        "UPDATE users SET totp_last_step = %s WHERE id = %s AND totp_last_step < %s", (step, user_id, step)
+    )
+    return done.rowcount == 1

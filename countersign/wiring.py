@@ -1,0 +1,156 @@
+"""Puts the parts together from the settings; each process gets the keys of its purposes alone."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from activities.requests import RequestActivities
+from activities.sending import SendingActivities
+from countersign.adapters.keyring import KeyRing, Purpose, load_key_ring
+from countersign.adapters.local_inbox import LocalInbox
+from countersign.adapters.message_guard import MessageGuard
+from countersign.adapters.ports import MailSender, SmsSender
+from countersign.adapters.sendgrid_mail import SendGridMail
+from countersign.adapters.temporal import connect
+from countersign.adapters.twilio_sms import TwilioSms
+from countersign.dispatch.dispatcher import Dispatcher
+from countersign.dispatch.messenger import Messenger
+from countersign.dispatch.outbox import Outbox
+from countersign.dispatch.reconcile import Reconciler
+from countersign.domain.errors import DomainError
+from countersign.effects.work import Desk
+from countersign.settings import Settings
+from countersign.storage.database import Database
+from workflows.journeys import JOURNEYS
+
+API_PURPOSES = frozenset({Purpose.PAYLOAD, Purpose.REVEAL, Purpose.STATEMENT})
+WORKER_PURPOSES = frozenset(Purpose)
+PASSED_THROUGH = ("countersign.domain", "activities", "pydantic", "pydantic_core", "annotated_types")
+
+
+class SettingsMissing(DomainError):
+    """A setting is missing or unsafe."""
+
+    slug = "settings-missing"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a process works with."""
+
+    settings: Settings
+    keys: KeyRing
+    database: Database
+    desk: Desk
+    client: Client
+
+
+@asynccontextmanager
+async def parts(settings: Settings, *, purposes: frozenset[Purpose], lazy: bool) -> AsyncIterator[Parts]:
+    """Open database and Temporal; a lazy Temporal client connects at its first call."""
+    require_settings(settings)
+    keys = load_key_ring(json_text=settings.key_ring.get_secret_value(), file=settings.key_ring_file, purposes=purposes)
+    database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size)
+    await database.open()
+    try:
+        client = await connect(
+            address=settings.temporal_address,
+            namespace=settings.temporal_namespace,
+            key_ring=keys,
+            api_key=settings.temporal_api_key.get_secret_value(),
+            tls=settings.temporal_tls,
+            lazy=lazy,
+        )
+        desk = Desk(database=database, keys=keys, rules=settings.rules)
+        yield Parts(settings=settings, keys=keys, database=database, desk=desk, client=client)
+    finally:
+        await database.close()
+
+
+def require_settings(settings: Settings) -> None:
+    """Raise ``SettingsMissing`` naming what is missing, and what a production process must not have."""
+    if not settings.database_url.get_secret_value():
+        raise SettingsMissing("DATABASE_URL is not set.")
+    if settings.mode == "production" and settings.codec_open:
+        raise SettingsMissing("COUNTERSIGN_CODEC_OPEN is for the local stack only: unset it.")
+
+
+def messenger(core: Parts) -> Messenger:
+    """Return the messenger of an API process."""
+    timeout = timedelta(seconds=core.settings.message_timeout_seconds)
+    return Messenger(client=core.client, desk=core.desk, timeout=timeout)
+
+
+def sms_sender(settings: Settings) -> SmsSender:
+    """Return Twilio, or the local stack's inbox where Twilio is not configured."""
+    if settings.twilio_account_sid:
+        return TwilioSms(
+            account_sid=settings.twilio_account_sid,
+            auth_token=settings.twilio_auth_token.get_secret_value(),
+            sender=settings.twilio_from,
+            base_url=settings.twilio_base_url,
+            timeout_seconds=settings.provider_timeout_seconds,
+        )
+    return local_inbox(settings, instead_of="COUNTERSIGN_TWILIO_ACCOUNT_SID")
+
+
+def mail_sender(settings: Settings) -> MailSender:
+    """Return SendGrid, or the local stack's inbox where SendGrid is not configured."""
+    if settings.sendgrid_api_key.get_secret_value():
+        return SendGridMail(
+            api_key=settings.sendgrid_api_key.get_secret_value(),
+            sender=settings.sendgrid_from,
+            base_url=settings.sendgrid_base_url,
+            timeout_seconds=settings.provider_timeout_seconds,
+        )
+    return local_inbox(settings, instead_of="COUNTERSIGN_SENDGRID_API_KEY")
+
+
+def local_inbox(settings: Settings, *, instead_of: str) -> LocalInbox:
+    """Return the inbox of the local stack; raises ``SettingsMissing`` anywhere else."""
+    if settings.mode != "local":
+        raise SettingsMissing(f"{instead_of} is not set.")
+    return LocalInbox(settings.data)
+
+
+def dispatcher(core: Parts, mail: MailSender) -> Dispatcher:
+    """Return the chores of a worker process."""
+    return Dispatcher(
+        client=core.client,
+        desk=core.desk,
+        outbox=Outbox(desk=core.desk, mail=mail, settings_url=core.settings.public_url),
+        reconciler=Reconciler(client=core.client, desk=core.desk),
+        task_queue=core.settings.task_queue,
+    )
+
+
+def worker(core: Parts, *, sms: SmsSender, mail: MailSender) -> Worker:
+    """Return the Temporal worker with all journeys and activities."""
+    requests = RequestActivities(core.desk)
+    sending = SendingActivities(core.desk, sms=sms, mail=mail, public_url=core.settings.public_url)
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
+    return Worker(
+        core.client,
+        task_queue=core.settings.task_queue,
+        workflows=JOURNEYS,
+        activities=[
+            requests.begin_request,
+            requests.read_state,
+            requests.apply_message,
+            requests.expire_step,
+            requests.remind_account_managers,
+            requests.give_up_sending,
+            requests.await_storage,
+            sending.send_code,
+        ],
+        workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
+        interceptors=[MessageGuard()],
+        # After a crash Temporal holds work for the dead process this long; its default is 10 seconds.
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
+        graceful_shutdown_timeout=timedelta(seconds=5),
+    )

@@ -1,0 +1,41 @@
+"""A worker process from start to stop."""
+
+import asyncio
+import logging
+import signal
+from contextlib import suppress
+
+from countersign.settings import Settings
+from countersign.wiring import WORKER_PURPOSES, Parts, dispatcher, mail_sender, parts, sms_sender, worker
+
+_LOG = logging.getLogger(__name__)
+_PAUSE_SECONDS = 1.0
+
+
+async def run_worker(settings: Settings) -> None:
+    """Work until SIGINT or SIGTERM; Temporal and the database may come up later, go away, and come back."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    while not stop.is_set():
+        try:
+            async with parts(settings, purposes=WORKER_PURPOSES, lazy=False) as core:
+                await _work(core, stop)
+        except RuntimeError as error:
+            _LOG.warning("Temporal does not answer; trying again (%s)", type(error).__name__)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _PAUSE_SECONDS)
+
+
+async def _work(core: Parts, stop: asyncio.Event) -> None:
+    sms, mail = sms_sender(core.settings), mail_sender(core.settings)
+    chores = asyncio.create_task(dispatcher(core, mail).run())
+    try:
+        async with worker(core, sms=sms, mail=mail):
+            _LOG.info("Working on the task queue %s", core.settings.task_queue)
+            await stop.wait()
+    finally:
+        chores.cancel()
+        with suppress(asyncio.CancelledError):
+            await chores

@@ -1,0 +1,115 @@
+"""Messages: what travels, what is refused, and that nothing secret is printed."""
+
+from datetime import UTC, datetime
+from typing import Any, get_args
+from uuid import UUID
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from countersign.domain.errors import BY_SLUG, DomainError
+from countersign.domain.messages import (
+    AccountManagerDecision,
+    Activate,
+    ActivateLater,
+    ActivationCode,
+    AnyMessage,
+    Cancel,
+    Envelope,
+    RequestState,
+    ResendCode,
+    SecretSaved,
+    TwoFactorCode,
+    Verdict,
+)
+from countersign.domain.requests import Journey, Step
+
+AT = datetime(2026, 1, 2, tzinfo=UTC)
+ID = UUID("00000000-0000-4000-8000-000000000001")
+SECRET = "918273"
+STATE = RequestState(
+    journey=Journey.CREATE_API_KEY,
+    step=Step.TWO_FACTOR_CODE,
+    outcome=None,
+    name="bot",
+    deadline=AT,
+    remind_at=None,
+    attempts_left=4,
+    unsent=None,
+)
+
+MESSAGES: list[AnyMessage] = [
+    TwoFactorCode(code=SECRET, reveal_challenge="A" * 43),
+    ResendCode(),
+    SecretSaved(),
+    Activate(),
+    ActivateLater(),
+    ActivationCode(code=SECRET),
+    ActivationCode(link_token=SECRET),
+    AccountManagerDecision(statement=SECRET),
+    Cancel(reason="no longer wanted"),
+]
+
+
+def test_the_examples_hold_every_kind_of_message() -> None:
+    assert {type(message) for message in MESSAGES} == set(get_args(AnyMessage))
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.kind)
+def test_a_message_survives_its_envelope(message: AnyMessage) -> None:
+    envelope = Envelope(request_id=ID, key="1", at=AT, message=message)
+    assert Envelope.model_validate_json(envelope.model_dump_json()) == envelope
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.kind)
+def test_no_code_token_or_statement_is_printed(message: AnyMessage) -> None:
+    envelope = Envelope(request_id=ID, key="1", at=AT, message=message)
+    assert SECRET not in f"{message!r} {message!s} {envelope!r} {envelope!s}"
+
+
+@pytest.mark.parametrize(
+    ("model", "fields"),
+    [
+        (TwoFactorCode, {"code": SECRET * 6}),
+        (TwoFactorCode, {"code": [SECRET]}),
+        (ActivationCode, {"code": SECRET * 6}),
+        (ActivationCode, {"link_token": SECRET * 30}),
+        (AccountManagerDecision, {"statement": SECRET * 1000}),
+    ],
+)
+def test_what_is_refused_is_not_repeated_in_the_error(model: type[BaseModel], fields: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        model.model_validate(fields)
+    assert SECRET not in f"{caught.value!s} {caught.value!r}"
+    with pytest.raises(ValidationError) as wrapped:
+        Envelope.model_validate({"request_id": ID, "key": "1", "at": AT, "message": fields | {"kind": kind_of(model)}})
+    assert SECRET not in f"{wrapped.value!s} {wrapped.value!r}"
+
+
+@pytest.mark.parametrize("challenge", ["", "A" * 42, "A" * 44, "A" * 42 + "=", "A" * 43 + "\n", "A" * 42 + "é"])
+def test_a_reveal_challenge_is_a_sha256_in_base64url_without_padding(challenge: str) -> None:
+    with pytest.raises(ValidationError):
+        TwoFactorCode(code=SECRET, reveal_challenge=challenge)
+
+
+def test_a_verdict_without_a_problem_is_no_error() -> None:
+    assert Verdict(state=STATE).as_error() is None
+
+
+@pytest.mark.parametrize("error", BY_SLUG.values(), ids=BY_SLUG)
+def test_every_error_comes_back_out_of_a_verdict(error: type[DomainError]) -> None:
+    sent = Verdict(problem=error.slug, detail="Why.", extra={"attempts_left": 4}, state=STATE)
+    raised = Verdict.model_validate_json(sent.model_dump_json()).as_error()
+    assert type(raised) is error
+    assert (raised.detail, raised.extra) == ("Why.", {"attempts_left": 4})
+
+
+def test_an_error_without_a_detail_says_its_title() -> None:
+    raised = Verdict(problem="wrong-code", state=STATE).as_error()
+    assert raised is not None
+    assert raised.detail == "The code is wrong."
+
+
+def kind_of(model: type[BaseModel]) -> str:
+    kind: str = model.model_fields["kind"].default
+    return kind

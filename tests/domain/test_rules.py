@@ -1,0 +1,47 @@
+"""The numbers of the product."""
+
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from countersign.domain.rules import Rules
+
+
+def test_the_defaults_are_those_of_the_design() -> None:
+    assert asdict(Rules()) == {
+        "code_lifetime": timedelta(minutes=5),
+        "resend_after": timedelta(minutes=2),
+        "wrong_codes_per_step": 5,
+        "code_sends_per_hour": 10,
+        "wrong_codes_per_hour": 20,
+        "wrong_codes_before_freeze": 50,
+        "two_factor_idle": timedelta(minutes=30),
+        "secret_unacknowledged": timedelta(minutes=30),
+        "reveal_repeatable": timedelta(minutes=2),
+        "activation_unconfirmed": timedelta(hours=24),
+        "first_reminder": timedelta(hours=4),
+        "second_reminder": timedelta(hours=24),
+        "statement_lifetime": timedelta(minutes=10),
+        "whitelist_entries": 100,
+        "name_length": 64,
+        "credentials_per_account": 100,
+    }
+
+
+@pytest.mark.parametrize("name", asdict(Rules()))
+def test_no_number_may_be_below_zero(name: str) -> None:
+    below = -1 if isinstance(getattr(Rules(), name), int) else timedelta(microseconds=-1)
+    changed: dict[str, Any] = {name: below}
+    with pytest.raises(ValueError, match=rf"Below zero: {name}\."):
+        Rules(**changed)
+
+
+def test_every_number_below_zero_is_named() -> None:
+    with pytest.raises(ValueError, match=r"Below zero: resend_after, name_length\."):
+        Rules(name_length=-1, resend_after=timedelta(days=-1))
+
+
+def test_zero_is_a_number_like_others() -> None:
+    assert Rules(resend_after=timedelta(0), credentials_per_account=0).credentials_per_account == 0

@@ -1,0 +1,1 @@
+"""The journeys: each one a durable workflow that waits for people."""

@@ -1,0 +1,23 @@
+"""Activating an inactive API key."""
+
+from temporalio import workflow
+
+from countersign.domain.messages import StartRequest
+from countersign.domain.requests import Journey
+from workflows.approval import Approval
+
+
+@workflow.defn(name=Journey.ACTIVATE_API_KEY)
+class ActivateApiKey(Approval):
+    """Two-factor code, which activates."""
+
+    @workflow.init
+    def __init__(self, start: StartRequest) -> None:
+        super().__init__(start)
+
+    @workflow.run
+    async def run(self, start: StartRequest) -> str:  # noqa: ARG002 - the same parameters as __init__
+        """Return the outcome."""
+        await self.begin()
+        await self.two_factor_code()
+        return await self.end()

@@ -1,0 +1,9 @@
+"""All journeys, for the worker and for replay."""
+
+from workflows.activate_api_key import ActivateApiKey
+from workflows.activate_fix_credentials import ActivateFixCredentials
+from workflows.create_api_key import CreateApiKey
+from workflows.create_fix_credentials import CreateFixCredentials
+from workflows.edit_api_key import EditApiKey
+
+JOURNEYS = [CreateApiKey, CreateFixCredentials, EditApiKey, ActivateApiKey, ActivateFixCredentials]
