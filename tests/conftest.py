@@ -1,0 +1,106 @@
+"""One real stack for the whole run: PostgreSQL, Temporal that skips time, the API, a worker, and stand-in providers.
+
+Tests keep apart by each having customers of their own.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from api.app import create_app
+from countersign.adapters.keyring import Purpose, new_key_ring_json
+from countersign.local.issuer import ISSUER, Issuer, load_or_make_issuer
+from countersign.local.ports import free_port
+from countersign.local.postgres import EmbeddedPostgres
+from countersign.local.temporal_server import EmbeddedTemporal
+from countersign.settings import Settings
+from countersign.storage.migrate import migrate
+from countersign.wiring import Parts, parts
+from tests.adapters.standins import SendGridStandIn, TwilioStandIn
+from tests.support.cast import Cast, Providers
+from tests.support.workers import working
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    data = tmp_path_factory.mktemp("postgres")
+    with EmbeddedPostgres(data, free_port(), durable=False).running() as server:
+        migrate(server.owner_url)
+        server.grant_application()
+        yield server
+
+
+@pytest.fixture(scope="session")
+def temporal() -> Iterator[EmbeddedTemporal]:
+    with EmbeddedTemporal(port=free_port(), time_skipping=True).running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def providers() -> Iterator[Providers]:
+    with TwilioStandIn.running() as twilio, SendGridStandIn.running() as sendgrid:
+        yield Providers(twilio=twilio, sendgrid=sendgrid)
+
+
+@pytest.fixture(scope="session")
+def issuer(tmp_path_factory: pytest.TempPathFactory) -> Issuer:
+    return load_or_make_issuer(tmp_path_factory.mktemp("issuer"))
+
+
+@pytest.fixture(scope="session")
+def settings(
+    postgres: EmbeddedPostgres, temporal: EmbeddedTemporal, issuer: Issuer, providers: Providers
+) -> Settings:
+    return Settings(
+        database_url=SecretStr(postgres.app_url),
+        temporal_address=temporal.address,
+        key_ring=SecretStr(new_key_ring_json()),
+        jwt_issuer=ISSUER,
+        jwt_key_file=issuer.jwks_file,
+        twilio_account_sid=f"AC{'0' * 32}",
+        twilio_auth_token=SecretStr("token"),
+        twilio_from="+447700900000",
+        twilio_base_url=providers.twilio.url,
+        sendgrid_api_key=SecretStr("key"),
+        sendgrid_from="countersign@example.com",
+        sendgrid_base_url=providers.sendgrid.url,
+        provider_timeout_seconds=2,
+    )
+
+
+@pytest.fixture(scope="session")
+async def core(settings: Settings) -> AsyncIterator[Parts]:
+    async with parts(settings, purposes=frozenset(Purpose), lazy=False) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+async def worker(core: Parts) -> AsyncIterator[None]:
+    async with working(core):
+        yield
+
+
+@pytest.fixture(scope="session")
+async def http(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    async with serving(settings) as client:
+        yield client
+
+
+@pytest.fixture
+async def cast(core: Parts, http: httpx.AsyncClient, issuer: Issuer, providers: Providers, worker: None) -> Cast:
+    """One fixed cast of people, new for each test: owner, second owner, member, account manager, outsider, ops."""
+    return await Cast.enter(core, http=http, issuer=issuer, providers=providers)
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            yield client
+
+
