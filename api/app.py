@@ -4,19 +4,30 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from api import problems
+from api import document, problems
 from api.codec import codec_app
-from api.limits import BodyLimit, NoStore
-from api.routes import account_manager, api_keys, audit, fix_credentials, health, local_inbox, requests
+from api.limits import BodyLimit, LoopbackOnly, NoStore
+from api.metrics import Measured, Metrics
+from api.routes import (
+    account_manager,
+    activation_page,
+    api_keys,
+    audit,
+    fix_credentials,
+    health,
+    local_inbox,
+    metrics,
+    requests,
+)
 from api.services import Services
 from api.tokens import TokenVerifier
 from countersign.settings import Settings
-from countersign.wiring import API_PURPOSES, messenger, parts
+from countersign.wiring import API_PURPOSES, messenger, parts, require_service_settings
 from countersign.wiring import local_inbox as wired_inbox
 
-_LOOPBACK_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
+_CODEC_PATHS = ("/codec/encode", "/codec/decode")
+_PAYLOADS_BYTES = 4_000_000  # Temporal takes payloads of 2 MB, and base64 makes them a third longer
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -25,6 +36,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        require_service_settings(settings)
         async with parts(settings, purposes=API_PURPOSES, lazy=True) as core:
             app.state.services = Services(
                 core=core,
@@ -39,16 +51,20 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         summary="Issues trading credentials through approvals that wait for people.",
         version="1",
         lifespan=lifespan,
+        redirect_slashes=False,  # a redirect would lead to wherever the Host header says
         license_info={"name": "Apache-2.0"},
     )
     problems.install(app)
-    for module in (api_keys, fix_credentials, requests, account_manager, audit, health):
+    for module in (api_keys, fix_credentials, requests, account_manager, audit, health, metrics, activation_page):
         app.include_router(module.router)
     if settings.mode == "local":
         app.include_router(local_inbox.router)
-        # A page of another origin could reach loopback under a name of its own.
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=_LOOPBACK_HOSTS)
+        app.add_middleware(LoopbackOnly)
     app.mount("/codec", codec_app(settings, lambda: app.state.services))
-    app.add_middleware(BodyLimit, limit=settings.body_limit_bytes)
+    app.state.metrics = Metrics()
+    app.add_middleware(BodyLimit, limit=settings.body_limit_bytes, limits=dict.fromkeys(_CODEC_PATHS, _PAYLOADS_BYTES))
+    app.add_middleware(problems.Unforeseen)
+    app.add_middleware(Measured, metrics=app.state.metrics)
     app.add_middleware(NoStore)
+    document.install(app)
     return app

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from temporalio.api.common.v1 import Payload, Payloads
 
-from api.problems import problem_response
+from api.problems import Unforeseen, install_handlers, problem_response
 from api.services import Services
 from countersign.adapters.payload_codec import endpoint_codec
 from countersign.domain.errors import DomainError, Forbidden, InvalidInput, NotSignedIn
@@ -37,7 +37,9 @@ def codec_app(settings: Settings, services: Callable[[], Services]) -> Starlette
         CORSMiddleware, allow_origins=settings.codec_cors_origins, allow_methods=["POST"], allow_headers=_HEADERS
     )
     routes = [Route("/encode", encode, methods=["POST"]), Route("/decode", decode, methods=["POST"])]
-    return Starlette(routes=routes, middleware=[cors])
+    app = Starlette(routes=routes, middleware=[cors, Middleware(Unforeseen)])
+    install_handlers(app)
+    return app
 
 
 async def _answer(request: Request, services: Services, *, roles: set[Role], decode: bool) -> Response:

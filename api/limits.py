@@ -1,48 +1,57 @@
 """Refuses bodies that are too large before anything reads them, and marks answers as not to be stored."""
 
+import re
+from collections.abc import Mapping
+
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import problem_response
-from countersign.domain.errors import DomainError
+from countersign.domain.errors import BodyTooLarge, Misdirected
 
-
-class BodyTooLarge(DomainError):
-    """The body is too large."""
-
-    slug = "body-too-large"
-    status = 413
+_LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1])(:[0-9]{1,5})?")
 
 
 class BodyLimit:
-    """ASGI middleware: 413 for bodies over ``limit`` bytes, whether they tell their length or not."""
+    """ASGI middleware: 413 for bodies over ``limit`` bytes, whether they tell their length or not.
 
-    def __init__(self, app: ASGIApp, *, limit: int) -> None:
+    ``limits`` holds the paths with a limit of their own.
+    """
+
+    def __init__(self, app: ASGIApp, *, limit: int, limits: Mapping[str, int]) -> None:
         self._app = app
         self._limit = limit
+        self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, unless its body is too large."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        body = await self._read(receive, declared=_content_length(scope))
-        if body is None:
-            error = BodyTooLarge(f"A body has at most {self._limit} bytes.", limit=self._limit)
+        limit = self._limits.get(scope["path"], self._limit)
+        try:
+            body = await _read(receive, limit=limit, declared=_content_length(scope))
+        except BodyTooLarge as error:
             await problem_response(error)(scope, receive, send)
+        except ClientDisconnect:
             return
-        await self._app(scope, _replay(body, receive), send)
+        else:
+            await self._app(scope, _replay(body, receive), send)
 
-    async def _read(self, receive: Receive, *, declared: int) -> bytes | None:
-        if declared > self._limit:
-            return None
-        body = b""
-        while True:
-            message = await receive()
-            body += bytes(message.get("body", b""))
-            if len(body) > self._limit:
-                return None
-            if not message.get("more_body", False):
-                return body
+
+class LoopbackOnly:
+    """ASGI middleware: refuses requests that name another host, for a page elsewhere could reach loopback so."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on if it was meant for this machine."""
+        if scope["type"] == "http" and not _LOOPBACK.fullmatch(Headers(scope=scope).get("host", "")):
+            await problem_response(Misdirected())(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
 
 
 class NoStore:
@@ -63,8 +72,24 @@ class NoStore:
         await self._app(scope, receive, send_marked)
 
 
+async def _read(receive: Receive, *, limit: int, declared: int) -> bytes:
+    body = b""
+    more = declared <= limit
+    while more:
+        message = await receive()
+        # A body that broke off must not pass for a whole one.
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += bytes(message.get("body", b""))
+        more = message.get("more_body", False) and len(body) <= limit
+    if max(len(body), declared) > limit:
+        raise BodyTooLarge(f"A body has at most {limit} bytes.", limit=limit)
+    return body
+
+
 def _content_length(scope: Scope) -> int:
-    declared = dict(scope["headers"]).get(b"content-length", b"0")
+    # Cut, because Python refuses to read a number of thousands of digits; whatever is left is too large all the same.
+    declared = dict(scope["headers"]).get(b"content-length", b"0")[:20]
     return int(declared) if declared.isdigit() else 0
 
 

@@ -14,6 +14,7 @@ from temporalio.service import RPCError
 from api.schemas import RequestOut
 from api.services import Caller, Owner, Services, now
 from countersign.dispatch.start import start_workflow
+from countersign.domain.errors import TwoFactorNotEnabled
 from countersign.effects.opening import Replay, remember, replayed
 from countersign.effects.work import Work
 from countersign.storage.requests import Request
@@ -45,7 +46,11 @@ async def accept(
     services: Services, owner: Owner, opener: Opener, *, replay: Replay | None, response: Response
 ) -> RequestOut:
     """Open a request for an owner; answers 202 with its Location, whether Temporal is up or not."""
-    request = await open_and_start(services, owner, opener, account_id=owner.account_id, replay=replay)
+    try:
+        request = await open_and_start(services, owner, opener, account_id=owner.account_id, replay=replay)
+    except TwoFactorNotEnabled:
+        settings = services.settings
+        raise TwoFactorNotEnabled(enable_at=settings.two_factor_settings_url or settings.public_url) from None
     response.headers["Location"] = f"/v1/requests/{request.id}"
     return RequestOut.of(request, rules=services.settings.rules, at=now())
 

@@ -1,18 +1,23 @@
 """Errors as problem+json (RFC 9457), and their place in the OpenAPI document."""
 
 import logging
+import traceback
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from countersign.domain.errors import BY_SLUG, DomainError, InvalidInput, NotSignedIn, Unavailable
+from countersign.domain.quoting import quote
 
 _LOG = logging.getLogger(__name__)
 _MEDIA_TYPE = "application/problem+json"
+_RETRY_AFTER_SECONDS = {429: 60, 503: 2}
 
 
 class Problem(BaseModel):
@@ -26,11 +31,40 @@ class Problem(BaseModel):
     detail: str
 
 
+class Unforeseen:
+    """ASGI middleware: 500 for what nobody foresaw; neither answer nor log shows what the exception says.
+
+    It ends here: the server would log the whole traceback, whose messages may hold what a person sent.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; answer where the app cannot."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def send_seen(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_seen)
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            _LOG.error("An unforeseen error of type %s at %s", type(error).__qualname__, _place(error))
+            if not started:
+                await _internal_error()(scope, receive, send)
+
+
 def problem_response(error: DomainError) -> JSONResponse:
     """Return the error as a response, with Retry-After or WWW-Authenticate where they belong."""
     body = {**error.extra, **_members(type(error)), "detail": error.detail}
     headers = {"Cache-Control": "no-store"}
-    retry_after = error.extra.get("retry_after", 2 if isinstance(error, Unavailable) else None)
+    retry_after = error.extra.get("retry_after", _RETRY_AFTER_SECONDS.get(error.status))
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
     if isinstance(error, NotSignedIn):
@@ -39,12 +73,11 @@ def problem_response(error: DomainError) -> JSONResponse:
 
 
 def documented(*errors: type[DomainError]) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI responses for the errors of a route, an example each."""
+    """Return the OpenAPI responses for the errors of a route, an example each; ``api.document`` adds the schema."""
     responses: dict[int | str, dict[str, Any]] = {}
     for error in errors:
-        response = responses.setdefault(
-            error.status, {"model": Problem, "description": "", "content": {_MEDIA_TYPE: {"examples": {}}}}
-        )
+        content = {_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}}
+        response = responses.setdefault(error.status, {"description": "", "content": content})
         response["description"] = f"{response['description']} {error.title()}".strip()
         example = {**_members(error), "detail": error.title()}
         response["content"][_MEDIA_TYPE]["examples"][error.slug] = {"value": example}
@@ -52,12 +85,16 @@ def documented(*errors: type[DomainError]) -> dict[int | str, dict[str, Any]]:
 
 
 def install(app: FastAPI) -> None:
-    """Let every error of the app become a problem."""
-    app.add_exception_handler(DomainError, _domain_error)
+    """Let every error of the app become a problem, and describe each type of them."""
+    install_handlers(app)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, _unforeseen)
     app.add_api_route("/problems/{slug}", _describe, include_in_schema=False)
+
+
+def install_handlers(app: Starlette) -> None:
+    """Let every error of the app, which may be a mounted one, become a problem."""
+    app.add_exception_handler(DomainError, _domain_error)
+    app.add_exception_handler(HTTPException, _http_error)
 
 
 def _members(error: type[DomainError]) -> dict[str, Any]:
@@ -79,7 +116,8 @@ async def _invalid(_request: Request, error: Exception) -> JSONResponse:
     # The input itself is left out: it may be a code.
     found = error.errors() if isinstance(error, RequestValidationError) else []
     errors = [
-        {"pointer": "/" + "/".join(str(part)[:60] for part in each["loc"][1:]), "detail": each["msg"]} for each in found
+        {"pointer": "/" + "/".join(quote(str(part)) for part in each["loc"][1:]), "detail": each["msg"]}
+        for each in found
     ]
     detail = "; ".join(f"{each['pointer']}: {each['detail']}" for each in errors[:5])
     return problem_response(InvalidInput(detail[:1000], errors=errors[:50]))
@@ -93,8 +131,11 @@ async def _http_error(_request: Request, error: Exception) -> JSONResponse:
     return JSONResponse(body, status_code=status, media_type=_MEDIA_TYPE, headers=headers)
 
 
-async def _unforeseen(_request: Request, error: Exception) -> JSONResponse:
-    # Only the type: a message or a traceback may hold what a person sent.
-    _LOG.error("An unforeseen error of type %s", type(error).__qualname__)
+def _internal_error() -> JSONResponse:
     body = {"type": "about:blank", "title": "Internal error", "status": 500, "detail": "This is our fault; try again."}
     return JSONResponse(body, status_code=500, media_type=_MEDIA_TYPE)
+
+
+def _place(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames[-5:]))

@@ -51,7 +51,7 @@ class NewApiKey(_In):
 class NewFixCredentials(_In):
     """FOR TRADE SESSION or FOR MARKET DATA SESSION."""
 
-    session_type: SessionType
+    session_type: SessionType = Field(examples=["trade"])
 
 
 class Edit(_In):
@@ -60,7 +60,9 @@ class Edit(_In):
     permissions: PermissionNames
     ip_whitelist: Whitelist
     acknowledge_deactivation: bool = Field(
-        default=False, description="The tick that the key is deactivated by the edit and must be activated anew."
+        default=False,
+        description="The tick that the key is deactivated by the edit and must be activated anew.",
+        examples=[True],
     )
 
 
@@ -86,27 +88,39 @@ class CodeIn(_In):
 class RevealIn(_In):
     """The verifier whose challenge came with the two-factor code."""
 
-    reveal_verifier: str = Field(min_length=43, max_length=128, pattern=r"^[A-Za-z0-9._~-]+$")
+    reveal_verifier: str = Field(
+        min_length=43,
+        max_length=128,
+        pattern=r"^[A-Za-z0-9._~-]+$",
+        examples=["dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"],
+    )
 
 
 class ActivationIn(_In):
     """ACTIVATE or ACTIVATE LATER."""
 
-    when: Literal["now", "later"]
+    when: Literal["now", "later"] = Field(examples=["now"])
 
 
 class LinkIn(_In):
     """The token from the fragment of the mail's link."""
 
-    token: str = Field(min_length=20, max_length=128, pattern=r"^[A-Za-z0-9_-]+$")
+    token: str = Field(
+        min_length=20,
+        max_length=128,
+        pattern=r"^[A-Za-z0-9_-]+$",
+        examples=["9Xc1vQm3T0aJr7yqLk2WbE5sUoHdZ8fNpGxI4tVeKjM"],
+    )
 
 
 class DecisionIn(_In):
     """An account manager's decision about the version that was shown."""
 
-    decision: Literal["activate", "reject"]
-    reason: str = Field(default="", max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")
-    version: int = Field(ge=1, le=2**31 - 1)
+    decision: Literal["activate", "reject"] = Field(examples=["reject"])
+    reason: str = Field(
+        default="", max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$", examples=["The session is not agreed yet."]
+    )
+    version: int = Field(ge=1, le=2**31 - 1, description="The one that was shown.", examples=[1])
 
 
 class ApiKeyOut(BaseModel):

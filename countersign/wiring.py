@@ -73,11 +73,44 @@ async def parts(settings: Settings, *, purposes: frozenset[Purpose], lazy: bool)
 
 
 def require_settings(settings: Settings) -> None:
-    """Raise ``SettingsMissing`` naming what is missing, and what a production process must not have."""
+    """Raise ``SettingsMissing`` when there is no database to work with."""
     if not settings.database_url.get_secret_value():
         raise SettingsMissing("DATABASE_URL is not set.")
-    if settings.mode == "production" and settings.codec_open:
-        raise SettingsMissing("COUNTERSIGN_CODEC_OPEN is for the local stack only: unset it.")
+
+
+def require_service_settings(settings: Settings) -> None:
+    """Raise ``SettingsMissing``: a line for each setting that a production service lacks, or must not have."""
+    require_settings(settings)
+    if settings.mode == "production":
+        faults = [told for told, at_fault in _production_faults(settings).items() if at_fault]
+        if faults:
+            raise SettingsMissing("\n".join(faults))
+
+
+def _production_faults(settings: Settings) -> dict[str, bool]:
+    return {
+        "COUNTERSIGN_CODEC_OPEN is for the local stack only: unset it.": settings.codec_open,
+        "COUNTERSIGN_CODEC_CORS_ORIGINS names every origin (*): name the Temporal UI's.": (
+            "*" in settings.codec_cors_origins
+        ),
+        "COUNTERSIGN_KEY_RING_FILE is not set.": not (settings.key_ring.get_secret_value() or settings.key_ring_file),
+        "COUNTERSIGN_JWT_ISSUER is not set.": not settings.jwt_issuer,
+        "COUNTERSIGN_JWT_AUDIENCE is empty.": not settings.jwt_audience,
+        "COUNTERSIGN_JWT_JWKS_URL is not set, nor is COUNTERSIGN_JWT_KEY_FILE.": (
+            not settings.jwt_jwks_url and settings.jwt_key_file is None
+        ),
+        "COUNTERSIGN_JWT_JWKS_URL is not an https address.": (
+            bool(settings.jwt_jwks_url) and not settings.jwt_jwks_url.startswith("https://")
+        ),
+        "COUNTERSIGN_TWILIO_ACCOUNT_SID is not set.": not settings.twilio_account_sid,
+        "COUNTERSIGN_TWILIO_AUTH_TOKEN is not set.": not settings.twilio_auth_token.get_secret_value(),
+        "COUNTERSIGN_TWILIO_FROM is not set.": not settings.twilio_from,
+        "COUNTERSIGN_SENDGRID_API_KEY is not set.": not settings.sendgrid_api_key.get_secret_value(),
+        "COUNTERSIGN_SENDGRID_FROM is not set.": not settings.sendgrid_from,
+        "COUNTERSIGN_PUBLIC_URL is not an https address; mails lead people there.": (
+            not settings.public_url.startswith("https://")
+        ),
+    }
 
 
 def messenger(core: Parts) -> Messenger:
@@ -129,11 +162,15 @@ def dispatcher(core: Parts, mail: MailSender) -> Dispatcher:
     )
 
 
+def workflow_runner() -> SandboxedWorkflowRunner:
+    """Return what workflows run in, live and in replay; PASSED_THROUGH is not imported anew for each."""
+    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))
+
+
 def worker(core: Parts, *, sms: SmsSender, mail: MailSender) -> Worker:
     """Return the Temporal worker with all journeys and activities."""
     requests = RequestActivities(core.desk)
     sending = SendingActivities(core.desk, sms=sms, mail=mail, public_url=core.settings.public_url)
-    restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
     return Worker(
         core.client,
         task_queue=core.settings.task_queue,
@@ -148,7 +185,7 @@ def worker(core: Parts, *, sms: SmsSender, mail: MailSender) -> Worker:
             requests.await_storage,
             sending.send_code,
         ],
-        workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
+        workflow_runner=workflow_runner(),
         interceptors=[MessageGuard()],
         # After a crash Temporal holds work for the dead process this long; its default is 10 seconds.
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),

@@ -6,7 +6,16 @@ import signal
 from contextlib import suppress
 
 from countersign.settings import Settings
-from countersign.wiring import WORKER_PURPOSES, Parts, dispatcher, mail_sender, parts, sms_sender, worker
+from countersign.wiring import (
+    WORKER_PURPOSES,
+    Parts,
+    dispatcher,
+    mail_sender,
+    parts,
+    require_service_settings,
+    sms_sender,
+    worker,
+)
 
 _LOG = logging.getLogger(__name__)
 _PAUSE_SECONDS = 1.0
@@ -15,6 +24,7 @@ _PAUSE_SECONDS = 1.0
 async def run_worker(settings: Settings) -> None:
     """Work until SIGINT or SIGTERM; Temporal and the database may come up later, go away, and come back."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    require_service_settings(settings)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

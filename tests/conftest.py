@@ -68,6 +68,7 @@ def settings(
         sendgrid_from="countersign@example.com",
         sendgrid_base_url=providers.sendgrid.url,
         provider_timeout_seconds=2,
+        public_url="https://countersign.example",
     )
 
 

@@ -224,7 +224,10 @@ class Approval:
         return verdict
 
     async def _begun(self) -> None:
-        await workflow.wait_condition(lambda: self._state is not None)
+        # Waiting takes a turn of the event loop even when there is nothing to wait for, and a deadline that comes
+        # in the same task could then take the lock first.
+        if self._state is None:
+            await workflow.wait_condition(lambda: self._state is not None)
 
     async def _stay(self, step: Step) -> None:
         while self._now_at(step):

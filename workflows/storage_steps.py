@@ -4,19 +4,23 @@ from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.names import AWAIT_STORAGE, Call, Input, Output
 
-_PATIENCE = timedelta(seconds=10)
+# Ten seconds in all. Not by a schedule-to-close timeout: one that ends in the pause between two tries leaves the
+# local activity neither failed nor tried again, and its workflow stuck (temporalio 1.35).
+_TRIES = 2
 _ONE_TRY = timedelta(seconds=5)
 _LONGEST_PAUSE = 60
+# The activity's NotFound: somebody started a workflow by hand for a request that is not there.
+_NO_SUCH_REQUEST = "NotFound"
 
 
 async def storage_step(call: Call[Input, Output], argument: Input, *, summary: str) -> Output:
     """Run a database step until it is done.
 
-    A local activity has ten seconds in all; after that an ordinary activity waits, without end and without the
+    A local activity has two tries of five seconds; after that an ordinary activity waits, without end and without the
     step's argument, until the database answers. So codes enter the history in messages alone, and an outage costs
     a few events.
     """
@@ -27,14 +31,18 @@ async def storage_step(call: Call[Input, Output], argument: Input, *, summary: s
                 call.name,
                 argument,
                 result_type=call.returns,
-                schedule_to_close_timeout=_PATIENCE,
                 start_to_close_timeout=_ONE_TRY,
                 retry_policy=RetryPolicy(
-                    initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=2)
+                    initial_interval=timedelta(milliseconds=100),
+                    maximum_attempts=_TRIES,
+                    non_retryable_error_types=[_NO_SUCH_REQUEST],
                 ),
                 summary=summary,
             )
-        except ActivityError:
+        except (ActivityError, ApplicationError) as error:
+            # The SDK wraps the timeouts of a local activity in ActivityError, but not its failures.
+            if isinstance(error, ApplicationError) and error.type == _NO_SUCH_REQUEST:
+                raise ApplicationError("There is no such request.", type="not-found") from None
             await _await_storage(attempt)
             attempt += 1
         else:

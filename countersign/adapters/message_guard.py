@@ -1,12 +1,13 @@
-"""Guards workflows against messages with the wrong number of arguments.
+"""Guards workflows against messages with the wrong number of arguments, or with none where one is due.
 
 The SDK drops a signal and rejects an update whose argument it cannot decode, but calls the handler with one argument
-too few or too many: a ``TypeError`` there fails the workflow task again and again, and the workflow is stuck. A
-``temporal workflow signal`` without ``--input`` is enough.
+too few or too many, and with None for a null of any type: an error there fails the workflow task again and again, and
+the workflow is stuck. A ``temporal workflow signal`` without ``--input`` is enough.
 """
 
 import inspect
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from temporalio import workflow
@@ -45,7 +46,16 @@ def _fits(handler: Callable[..., Any] | None, args: Sequence[Any]) -> bool:
     if handler is None:
         return True  # a dynamic handler takes anything
     try:
-        inspect.signature(handler).bind(*args)
+        inspect.signature(_unbound(handler)).bind(*args)
     except TypeError:
         return False
-    return True
+    return None not in args
+
+
+def _unbound(handler: Callable[..., Any]) -> Callable[..., Any]:
+    # The SDK binds a coroutine method by a closure over `fn` and `obj` whose own signature takes anything.
+    code, cells = getattr(handler, "__code__", None), getattr(handler, "__closure__", None)
+    if code is None or cells is None:
+        return handler
+    enclosed = {name: cell.cell_contents for name, cell in zip(code.co_freevars, cells, strict=True)}
+    return partial(enclosed["fn"], enclosed["obj"]) if {"fn", "obj"} <= enclosed.keys() else handler

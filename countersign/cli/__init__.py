@@ -4,6 +4,9 @@ import sys
 
 import typer
 
+from countersign.cli import fix, requests
+from countersign.cli.accounts import accounts_app, users_app
+from countersign.cli.demo import demo
 from countersign.cli.people import otp, token
 from countersign.cli.processes import api, migrate, seed, worker
 from countersign.cli.up import up
@@ -28,5 +31,7 @@ def main() -> None:
         sys.exit(1)
 
 
-for command in (up, api, worker, migrate, seed, token, otp):
+for command in (up, demo, api, worker, migrate, seed, token, otp):
     app.command()(command)
+for name, group in {"requests": requests.app, "fix": fix.app, "accounts": accounts_app, "users": users_app}.items():
+    app.add_typer(group, name=name)

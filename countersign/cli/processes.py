@@ -16,6 +16,7 @@ def api() -> None:
         port=settings.api_port,
         server_header=False,
         proxy_headers=False,
+        access_log=False,  # it would hold addresses that are asked for
         timeout_graceful_shutdown=5,
     )
 

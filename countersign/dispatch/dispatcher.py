@@ -56,7 +56,7 @@ class Dispatcher:
         async with self.desk.database.connection() as connection:
             changed = await requests.to_nudge(connection, limit=_AT_ONCE)
             older_than = datetime.now(UTC) - _STUCK_AFTER
-            stuck = await requests.with_stuck_sends(connection, older_than=older_than, limit=_AT_ONCE)
+            stuck = await requests.claim_stuck_sends(connection, older_than=older_than, limit=_AT_ONCE)
         for request in changed:
             await self._look_again(request)
             async with self.desk.database.connection() as connection:

@@ -58,11 +58,16 @@ class Messenger:
             if error.status not in _GONE:
                 raise _unanswered() from None
             await self._answer_gone(request.id, key)
+        except RuntimeError:  # a lazy client that never reached Temporal
+            raise _unanswered() from None
 
     async def _answer_gone(self, request_id: UUID, key: str) -> None:
         async with self.desk.database.connection() as connection:
+            # A workflow task that fails takes its updates with it, while the database has kept their effects.
+            await requests.set_nudge(connection, request_id, nudge=True)
             request = found(await requests.get(connection, request_id))
-        if request.outcome is None:
+            stored = await verdicts.find(connection, request_id=request_id, key=key)
+        if request.outcome is None and stored is None:
             raise Unavailable("The approval has not begun yet, or is being closed; try again.", retry_after=2)
         await self._answer_closed(request, key)
 

@@ -1,6 +1,11 @@
 """Sending the notices that effects put into the outbox."""
 
+import asyncio
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
+from uuid import UUID
 
 from countersign.adapters.ports import MailSender
 from countersign.adapters.texts import render_mail
@@ -26,22 +31,46 @@ class Outbox:
         """Send what is due; return how many were taken."""
         async with self.desk.database.connection() as connection:
             due = await notices.claim_due(connection, limit=_AT_ONCE)
-        for notice in due:
-            await self._send(notice)
+        by_person = groupby(sorted(due, key=_person_and_age), key=attrgetter("user_id"))
+        await asyncio.gather(*(self._send_in_order(list(notices_of)) for _, notices_of in by_person))
         return len(due)
 
-    async def _send(self, notice: Notice) -> None:
-        mail = render_mail(notice.event, {**notice.context, "settings_url": self.settings_url})
-        to = await recipient_of(self.desk, notice.user_id)
+    async def _send_in_order(self, notices_of_one: list[Notice]) -> None:
+        # A slow provider must not hold notices longer than they are taken for: after a failure the rest waits.
+        for place, notice in enumerate(notices_of_one):
+            if not await self._send(notice):
+                for waiting in notices_of_one[place + 1 :]:
+                    await self._postpone(waiting, failure="An earlier notice could not be sent.")
+                return
+
+    async def _send(self, notice: Notice) -> bool:
         try:
-            await self.mail.send_mail(to=to, mail=mail, key=f"notice/{notice.id}")
+            await self._hand_over(notice)
         except DeliveryRefused as refused:
             async with self.desk.database.connection() as connection:
                 await notices.mark_failed(connection, notice.id, failure=str(refused))
+            return True
         except DeliveryFailed as failed:
-            pause = min(5 * 2**notice.attempts, _LONGEST_PAUSE_SECONDS)
-            async with self.desk.database.connection() as connection:
-                await notices.postpone(connection, notice.id, seconds=pause, failure=str(failed))
+            await self._postpone(notice, failure=str(failed))
+            return False
+        except Exception as error:  # noqa: BLE001 - one notice that cannot be written must not hold up the others
+            await self._postpone(notice, failure=type(error).__name__)
+            return True
         else:
             async with self.desk.database.connection() as connection:
                 await notices.mark_sent(connection, notice.id)
+            return True
+
+    async def _hand_over(self, notice: Notice) -> None:
+        mail = render_mail(notice.event, {**notice.context, "settings_url": self.settings_url})
+        to = await recipient_of(self.desk, notice.user_id)
+        await self.mail.send_mail(to=to, mail=mail, key=f"notice/{notice.id}")
+
+    async def _postpone(self, notice: Notice, *, failure: str) -> None:
+        pause = min(5 * 2 ** min(notice.attempts, 10), _LONGEST_PAUSE_SECONDS)
+        async with self.desk.database.connection() as connection:
+            await notices.postpone(connection, notice.id, seconds=pause, failure=failure)
+
+
+def _person_and_age(notice: Notice) -> tuple[UUID, datetime]:
+    return notice.user_id, notice.created_at

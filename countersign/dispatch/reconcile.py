@@ -1,5 +1,6 @@
 """Closing requests whose workflow was terminated or is gone."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -7,6 +8,7 @@ from uuid import UUID
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
+from countersign.domain.errors import NotFound
 from countersign.domain.messages import SYSTEM
 from countersign.domain.requests import Outcome, Step
 from countersign.effects.ending import end_request
@@ -37,31 +39,45 @@ class Reconciler:
         since = (datetime.now(UTC) - within).isoformat()
         query = f"{_ENDED_BADLY} AND CloseTime > '{since}'"
         ended = [execution.id async for execution in self.client.list_workflows(query)]
-        ids = [UUID(workflow_id.rpartition("/")[2]) for workflow_id in ended if "/" in workflow_id]
+        ids = [request_id for workflow_id in ended if (request_id := _request_id(workflow_id)) is not None]
         return [request_id for request_id in ids if await self._close(request_id)]
 
     async def close_all_ended(self) -> list[UUID]:
         """Ask Temporal about every open request; close those whose workflow ended or is gone; return their ids."""
         async with self.desk.database.connection() as connection:
             open_requests = await requests.every(connection, only_open=True, limit=_EVERY)
-        ended = [request for request in open_requests if await self._workflow_ended(request)]
-        return [request.id for request in ended if await self._close(request.id)]
+        return [request.id for request in open_requests if await self.close_if_ended(request)]
+
+    async def close_if_ended(self, request: Request) -> bool:
+        """Close the request if its workflow ended or is gone; tell whether it did. Raises ``RPCError``."""
+        return await self._workflow_ended(request) and await self._close(request.id)
 
     async def _workflow_ended(self, request: Request) -> bool:
-        # A request that is starting has no workflow yet; the dispatcher makes it one.
-        if request.step is Step.STARTING:
-            return False
         try:
             description = await self.client.get_workflow_handle(request.workflow_id).describe()
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
-                return True
+                # A request that is starting may have no workflow yet; the dispatcher makes it one.
+                return request.step is not Step.STARTING
             raise
         return description.status in _ENDED_STATUSES
 
     async def _close(self, request_id: UUID) -> bool:
+        with suppress(NotFound):
+            return await self._close_open(request_id)
+        return False
+
+    async def _close_open(self, request_id: UUID) -> bool:
         async with self.desk.on_request(request_id, at=datetime.now(UTC), actor=SYSTEM) as (work, request):
             if request.outcome is not None:
                 return False
             await end_request(work, request, Outcome.CANCELLED, reason="its workflow was ended in Temporal")
             return True
+
+
+def _request_id(workflow_id: str) -> UUID | None:
+    # Others may run workflows in the namespace, too.
+    try:
+        return UUID(workflow_id.rpartition("/")[2])
+    except ValueError:
+        return None

@@ -251,6 +251,20 @@ class InvalidLink(DomainError):
     status = 422
 
 
+class BodyTooLarge(DomainError):
+    """The body is too large."""
+
+    slug = "body-too-large"
+    status = 413
+
+
+class Misdirected(DomainError):
+    """The local stack answers to the names of this machine alone."""
+
+    slug = "misdirected"
+    status = 421
+
+
 class Unavailable(DomainError):
     """A part of the system does not answer; nothing is lost, try again."""
 

@@ -6,10 +6,11 @@ no model shows its input in an error, or logs would leak them.
 
 from datetime import datetime
 from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, IPvAnyAddress, StringConstraints
 
 from countersign.domain.errors import BY_SLUG, DomainError
 from countersign.domain.requests import Channel, Journey, Outcome, Step
@@ -18,6 +19,11 @@ _CODE = Field(max_length=32, repr=False)
 
 # PostgreSQL refuses NUL in text: a signal that carried one would be retried without end.
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=200)]
+
+
+def _without_zone(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    # PostgreSQL's inet knows no zones (RFC 4007): a signal that named one would be retried without end.
+    return ip_address(str(ip).partition("%")[0])
 
 
 class _Model(BaseModel):
@@ -38,7 +44,7 @@ class Actor(_Model):
 
     kind: ActorKind = ActorKind.SIGNAL
     user_id: UUID | None = None
-    ip: IPvAnyAddress | None = None
+    ip: Annotated[IPvAnyAddress, AfterValidator(_without_zone)] | None = None
 
 
 SYSTEM = Actor(kind=ActorKind.SYSTEM)

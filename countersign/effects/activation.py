@@ -5,7 +5,7 @@ from dataclasses import replace
 from countersign.adapters.statements import Statement, read
 from countersign.domain.audit import AuditTag
 from countersign.domain.credentials import CredentialKind, CredentialStatus
-from countersign.domain.errors import InvalidInput, InvalidStatement, NothingWaiting, VersionChanged
+from countersign.domain.errors import Forbidden, InvalidInput, InvalidStatement, NothingWaiting, VersionChanged
 from countersign.domain.messages import (
     AccountManagerDecision,
     Activate,
@@ -15,14 +15,14 @@ from countersign.domain.messages import (
     ActorKind,
 )
 from countersign.domain.requests import Channel, Outcome, Step
-from countersign.effects.authority import require_manager, require_requester
+from countersign.effects.authority import require_asker, require_manager, require_requester, require_thawed
 from countersign.effects.codes import check_code, check_link, open_challenge, require_sends_left
 from countersign.effects.ending import change_status, credential_of, end_request
-from countersign.effects.notices import tell_managers, tell_owners
+from countersign.effects.notices import as_requester, tell_managers, tell_owners
 from countersign.effects.steps import require_open, require_step
 from countersign.effects.two_factor import activate
 from countersign.effects.work import Work, found
-from countersign.storage import ledger, requests
+from countersign.storage import accounts, ledger, requests
 from countersign.storage.requests import Request
 
 
@@ -34,6 +34,7 @@ async def activate_now(work: Work, request: Request, _message: Activate) -> None
         await work.audit_request(AuditTag.ACTIVATION_CHOSEN, request, when="now")
         await ask_account_managers(work, request)
         return
+    require_thawed(work)
     await require_sends_left(work, Channel.EMAIL)
     await work.audit_request(AuditTag.ACTIVATION_CHOSEN, request, when="now")
     await _await_activation(work, request)
@@ -67,15 +68,19 @@ async def ask_account_managers(work: Work, request: Request) -> None:
     await _await_activation(work, request)
     await requests.update(work.connection, request.id, step=Step.ACCOUNT_MANAGER, deadline=None, asked_at=work.at)
     await work.audit_request(AuditTag.MANAGER_ASKED, request)
-    credential = found(await credential_of(work, request))
-    await tell_managers(work, "activation_requested", credential, request_id=request.id)
+    # A manager who began by name decides right away: no mail asks for what is being done.
+    if request.user_id not in await accounts.managers(work.connection, work.account.id):
+        credential = found(await credential_of(work, request))
+        await tell_managers(
+            as_requester(work, request, at=work.at), "activation_requested", credential, request_id=request.id
+        )
 
 
 async def decide(work: Work, request: Request, message: AccountManagerDecision) -> None:
     """Carry out an account manager's signed decision; a refused one leaves an audit event."""
     try:
         statement = await _checked(work, request, message)
-    except (InvalidStatement, VersionChanged) as error:
+    except (Forbidden, VersionChanged) as error:
         await work.audit_request(AuditTag.DECISION_REFUSED, request, problem=error.slug, detail=error.detail)
         raise
     decider = replace(work, actor=Actor(kind=ActorKind.USER, user_id=statement.manager, ip=work.actor.ip))
@@ -94,9 +99,13 @@ async def _checked(work: Work, request: Request, message: AccountManagerDecision
     if request.step is not Step.ACCOUNT_MANAGER:
         raise NothingWaiting(f"The request is at the step {request.step}.", step=request.step)
     await require_manager(work, statement.manager)
+    if statement.decision == "activate":
+        await require_asker(work, request)
     credential = found(await credential_of(work, request))
     if statement.credential_version != credential.version:
         raise VersionChanged
+    if statement.decision == "activate":
+        require_thawed(work)
     if not await ledger.use_statement(work.connection, statement.id, request_id=request.id):
         raise InvalidStatement("The statement was used before; sign a new one.", fault="used")
     return statement

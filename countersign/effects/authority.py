@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from countersign.domain.errors import Forbidden, NotTheRequester, PrimeLiquidityRequired
+from countersign.domain.errors import Forbidden, IssuingFrozen, NotTheRequester, PrimeLiquidityRequired
 from countersign.domain.messages import ActorKind
 from countersign.domain.people import Role
 from countersign.effects.work import Work
@@ -36,3 +36,18 @@ async def require_manager(work: Work, user_id: UUID) -> None:
         raise Forbidden("Only an account manager assigned to this account may decide.")
     if await accounts.role_of(work.connection, account_id=work.account.id, user_id=user_id) is not None:
         raise Forbidden("An account manager may not decide on an account he or she belongs to.")
+
+
+def require_thawed(work: Work) -> None:
+    """Raise ``IssuingFrozen`` while issuing is frozen for the account."""
+    if work.account.frozen_at is not None:
+        raise IssuingFrozen
+
+
+async def require_asker(work: Work, request: Request) -> None:
+    """Raise unless the activation may still be asked for: by an owner, or by an account manager who began by name."""
+    if not work.account.prime_liquidity:
+        raise PrimeLiquidityRequired
+    require_thawed(work)
+    if request.user_id not in await accounts.managers(work.connection, work.account.id):
+        await require_owner(work, request.user_id)

@@ -16,7 +16,6 @@ from countersign.domain.errors import (
     CodeExpired,
     InvalidInput,
     InvalidLink,
-    IssuingFrozen,
     NotAtThisStep,
     ResendTooEarly,
     TooManyCodes,
@@ -25,7 +24,8 @@ from countersign.domain.errors import (
 )
 from countersign.domain.people import TwoFactorMethod
 from countersign.domain.requests import CODE_STEPS, WRONG_CODES_OUTCOME, Channel, Journey, Step
-from countersign.effects.ending import end_request
+from countersign.effects.authority import require_thawed
+from countersign.effects.ending import end_request, is_overdue
 from countersign.effects.notices import tell_owners_of_freeze
 from countersign.effects.work import Work, found
 from countersign.storage import accounts, challenges, requests, users, verdicts
@@ -55,10 +55,14 @@ async def open_challenge(work: Work, request: Request, *, step: Step, channel: C
 async def resend(work: Work, request: Request) -> None:
     """Send a new code, or open the authenticator's window again; earlier codes stay good for their own time.
 
-    Raises ``NotAtThisStep``, ``ResendTooEarly`` or ``TooManyCodes``, the last two with ``retry_after`` (s).
+    Raises ``NotAtThisStep``, ``CodeExpired``, ``ResendTooEarly`` or ``TooManyCodes``, the last two with ``retry_after``
+    (s).
     """
     if request.step not in CODE_STEPS:
         raise NotAtThisStep(f"No code is asked for at the step {request.step}.", step=request.step)
+    # The newest code's end interrupts a FIX creation: no deadline that only tidies up, so a late message loses.
+    if request.journey is Journey.CREATE_FIX and is_overdue(request, at=work.at):
+        raise CodeExpired
     windows = await challenges.windows(work.connection, _challenge_id(request))
     earliest = resend_at(windows[-1], rules=work.rules)
     if work.at < earliest:
@@ -106,7 +110,11 @@ async def check_code(work: Work, request: Request, text: str) -> None:
 
 
 async def check_link(work: Work, request: Request, token: str) -> None:
-    """Return when the token is one of this step's activation links, and use it up; else raise ``InvalidLink``."""
+    """Return when the token is one of this step's activation links, and use it up.
+
+    Raises ``InvalidLink`` or ``IssuingFrozen``; neither is counted.
+    """
+    require_thawed(work)
     windows = await challenges.windows(work.connection, _challenge_id(request))
     expected = [
         link_token(work.keys, _challenge_id(request), window.number, key_id=request.key_id) for window in windows
@@ -150,8 +158,7 @@ async def _add_window(work: Work, challenge_id: UUID, *, channel: Channel, numbe
 
 
 async def _require_attempts_left(work: Work) -> None:
-    if work.account.frozen_at is not None:
-        raise IssuingFrozen
+    require_thawed(work)
     newest = await verdicts.nth_newest_wrong(
         work.connection, work.account.id, since=work.at - _HOUR, n=work.rules.wrong_codes_per_hour
     )

@@ -56,7 +56,7 @@ async def code_to_send(desk: Desk, ref: SendRef, *, public_url: str) -> CodeToSe
         to=user.email if send.channel is Channel.EMAIL else found(user.phone),
         key=f"{send.challenge_id}/{send.number}",
         context={
-            **_subject(request),
+            **_subject(request, send.channel),
             "code": code,
             "link": f"{public_url}/activate/{request.id}#{token}",
             "minutes": int(desk.rules.code_lifetime.total_seconds() // 60),
@@ -78,10 +78,12 @@ async def recipient_of(desk: Desk, user_id: UUID) -> str:
         return found(await users.get(connection, user_id)).email
 
 
-def _subject(request: Request) -> dict[str, Any]:
+def _subject(request: Request, channel: Channel) -> dict[str, Any]:
+    # A mail code always activates, whatever journey led there.
+    journey = Journey.ACTIVATE_API_KEY if channel is Channel.EMAIL else request.journey
     levels = ", ".join(request.permissions) or str(request.session_type or "").replace("_", " ")
     return {
-        "approving": f"{_APPROVING[request.journey]} “{request.name}” ({levels})",
+        "approving": f"{_APPROVING[journey]} “{request.name}” ({levels})",
         "credential_name": request.name,
         "permissions": list(request.permissions),
         "funds_permissions": list(funds_permissions(request.permissions)),

@@ -1,14 +1,18 @@
 """Notices: who is told what; put into the outbox in the transaction of the effect."""
 
 from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 from countersign.domain.credentials import CredentialKind, SessionType
+from countersign.domain.messages import Actor, ActorKind
 from countersign.domain.permissions import funds_permissions
 from countersign.effects.work import Work
 from countersign.storage import accounts, notices, users
 from countersign.storage.credentials import Credential
+from countersign.storage.requests import Request
 
 KIND_LABELS = {CredentialKind.API_KEY: "API key", CredentialKind.FIX: "FIX credentials"}
 _SESSION_LABELS = {None: "", SessionType.TRADE: "trade", SessionType.MARKET_DATA: "market data"}
@@ -26,6 +30,11 @@ async def tell_managers(work: Work, event: str, credential: Credential, *, reque
     """Mail every account manager assigned to the account."""
     recipients = await accounts.managers(work.connection, work.account.id)
     await _tell(work, recipients, event, await _context(work, credential), request_id=request_id)
+
+
+def as_requester(work: Work, request: Request, *, at: datetime) -> Work:
+    """Return the work as done by who began the request, for a notice that time, not a person, gives rise to."""
+    return replace(work, actor=Actor(kind=ActorKind.USER, user_id=request.user_id), at=at)
 
 
 async def tell_owners_of_freeze(work: Work, *, request_id: UUID) -> None:

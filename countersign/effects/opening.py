@@ -9,7 +9,6 @@ from countersign.domain.credentials import CredentialKind, CredentialStatus, Ses
 from countersign.domain.errors import (
     AcknowledgementMissing,
     IdempotencyKeyReused,
-    IssuingFrozen,
     NameTaken,
     NotFound,
     NothingChanged,
@@ -24,7 +23,7 @@ from countersign.domain.permissions import parse_permissions
 from countersign.domain.requests import EXPIRY_OUTCOME, Journey
 from countersign.domain.secrets import new_session_name
 from countersign.domain.whitelist import parse_whitelist
-from countersign.effects.authority import require_owner
+from countersign.effects.authority import require_owner, require_thawed
 from countersign.effects.codes import TWO_FACTOR_CHANNELS, require_sends_left
 from countersign.effects.ending import end_from_outside, is_overdue
 from countersign.effects.work import Work, found
@@ -116,8 +115,7 @@ async def activate_api_key(work: Work, user_id: UUID, credential_id: UUID) -> Re
 async def activate_fix_credentials(work: Work, user_id: UUID, credential_id: UUID) -> Request:
     """Open the wait for an account manager who activates inactive FIX credentials."""
     credential = await find_credential(work, credential_id, kind=CredentialKind.FIX)
-    if work.account.frozen_at is not None:
-        raise IssuingFrozen
+    require_thawed(work)
     await _require_none_open(work, credential)
     _require_inactive(credential)
     new = _about(credential, user_id=user_id, journey=Journey.ACTIVATE_FIX, method=TwoFactorMethod.NONE)
@@ -193,8 +191,7 @@ async def _open(work: Work, new: NewRequest) -> Request:
 
 async def _require_ready(work: Work, user_id: UUID) -> TwoFactorMethod:
     await require_owner(work, user_id)
-    if work.account.frozen_at is not None:
-        raise IssuingFrozen
+    require_thawed(work)
     user = found(await users.get(work.connection, user_id))
     if user.two_factor_method is TwoFactorMethod.NONE:
         raise TwoFactorNotEnabled
@@ -226,6 +223,10 @@ async def _ended_overdue(work: Work, request: Request) -> bool:
 
 async def _require_room(work: Work) -> None:
     limit = work.rules.credentials_per_account
+    if await credentials.count(work.connection, work.account.id) < limit:
+        return
+    for request in await requests.of_account(work.connection, work.account.id, only_open=True, limit=limit):
+        await _ended_overdue(work, request)
     if await credentials.count(work.connection, work.account.id) >= limit:
         raise TooManyCredentials(f"An account has at most {limit} credentials.", limit=limit)
 

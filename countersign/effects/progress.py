@@ -8,7 +8,7 @@ from countersign.effects.activation import ask_account_managers
 from countersign.effects.authority import require_owner
 from countersign.effects.codes import TWO_FACTOR_CHANNELS, open_challenge
 from countersign.effects.ending import credential_of, end_overdue, end_request
-from countersign.effects.notices import tell_managers
+from countersign.effects.notices import as_requester, tell_managers
 from countersign.effects.state import state_of
 from countersign.effects.work import Desk, Work, found
 from countersign.storage import requests
@@ -69,4 +69,5 @@ async def _remind(work: Work, request: Request) -> None:
     await requests.update(work.connection, request.id, reminders=request.reminders + 1)
     await work.audit_request(AuditTag.MANAGER_REMINDED, request, reminder=request.reminders + 1)
     credential = found(await credential_of(work, request))
-    await tell_managers(work, "activation_reminder", credential, request_id=request.id)
+    asked = as_requester(work, request, at=found(request.asked_at))
+    await tell_managers(asked, "activation_reminder", credential, request_id=request.id)

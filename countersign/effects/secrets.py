@@ -16,7 +16,7 @@ from countersign.domain.messages import Actor, SecretSaved
 from countersign.domain.requests import Step
 from countersign.domain.secrets import new_api_key, new_api_secret, new_fix_password, new_fix_username
 from countersign.effects.authority import require_requester
-from countersign.effects.ending import credential_of
+from countersign.effects.ending import credential_of, is_overdue
 from countersign.effects.notices import tell_owners
 from countersign.effects.steps import require_step
 from countersign.effects.work import Desk, Work, found
@@ -73,7 +73,7 @@ async def reveal(desk: Desk, request_id: UUID, *, verifier: str, at: datetime, a
     gone = False
     async with desk.on_request(request_id, at=at, actor=actor) as (work, request):
         await require_requester(work, request)
-        _require_revealable(request)
+        _require_revealable(request, at=at)
         if not _matches(verifier, request.reveal_challenge or ""):
             raise RevealRefused
         gone = await _erase_if_too_late(work, request)
@@ -101,10 +101,10 @@ async def acknowledge(work: Work, request: Request, _message: SecretSaved) -> No
     await tell_owners(work, "credential_created", credential, request_id=request.id)
 
 
-def _require_revealable(request: Request) -> None:
+def _require_revealable(request: Request, *, at: datetime) -> None:
     if not request.journey.creates or request.step in {Step.STARTING, Step.TWO_FACTOR_CODE}:
         raise NotAtThisStep(f"The request is at the step {request.step}.", step=request.step)
-    if request.step is not Step.SECRET_SAVED:
+    if request.step is not Step.SECRET_SAVED or is_overdue(request, at=at):
         raise SecretGone
 
 

@@ -56,7 +56,7 @@ class DemoUser:
 
 DEMO_USERS = (
     DemoUser("olivia", "owner of Harbour Trading, authenticator", HARBOUR),
-    DemoUser("sam", "owner of Harbour Trading, SMS", HARBOUR, two_factor=TwoFactorMethod.SMS, phone="+447700900123"),
+    DemoUser("sam", "owner of Harbour Trading, SMS", HARBOUR, two_factor=TwoFactorMethod.SMS, phone="+12025550123"),
     DemoUser("nora", "owner of Harbour Trading, no two-factor", HARBOUR, two_factor=TwoFactorMethod.NONE),
     DemoUser("mike", "member of Harbour Trading, not an owner", HARBOUR, role=Role.MEMBER),
     DemoUser("sonia", "owner of a second account, Summit Capital", SUMMIT),

@@ -2,6 +2,7 @@
 
 import asyncio
 import http.client
+import json
 import os
 import sys
 import time
@@ -183,9 +184,9 @@ class _Stack:
 
     def _api_is_ready(self) -> bool:
         connection = http.client.HTTPConnection(LOOPBACK, self._ports.api, timeout=2)
-        with suppress(OSError, http.client.HTTPException):
+        with suppress(OSError, http.client.HTTPException, ValueError, AttributeError):
             connection.request("GET", "/readyz")
-            return connection.getresponse().status == http.client.OK
+            return set(json.loads(connection.getresponse().read()).values()) == {"up"}
         return False
 
     def _guarded(self, doing: str, step: Callable[[], None]) -> None:

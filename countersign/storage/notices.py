@@ -1,5 +1,6 @@
 """The outbox of notices: mails that tell people what happened."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ class Notice(BaseModel, frozen=True):
     event: str
     context: dict[str, Any]
     attempts: int
+    created_at: datetime
 
 
 async def insert(
@@ -42,7 +44,7 @@ async def claim_due(connection: Connection, *, limit: int) -> list[Notice]:
     query = """UPDATE notices SET due_at = now() + interval '1 minute', attempts = attempts + 1 WHERE id IN (
                    SELECT id FROM notices WHERE sent_at IS NULL AND failed_at IS NULL AND due_at <= now()
                    ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED)
-               RETURNING id, user_id, event, context, attempts"""
+               RETURNING id, user_id, event, context, attempts, created_at"""
     return await many(connection, Notice, query, (limit,))
 
 

@@ -209,13 +209,19 @@ async def claim_unstarted(connection: Connection, *, older_than: datetime, limit
     return await many(connection, Request, query, {"older": older_than, "limit": limit})
 
 
-async def with_stuck_sends(connection: Connection, *, older_than: datetime, limit: int) -> list[Request]:
-    """Return open requests whose newest code is still unsent since before ``older_than``."""
-    query = f"""{_SELECT} WHERE r.outcome IS NULL AND c.id IN (
-                    SELECT challenge_id FROM code_sends WHERE delivery = 'sending' AND created_at < %s
-                    AND created_at > now() - interval '1 hour')
-                AND s.delivery = 'sending' LIMIT %s"""
-    return await many(connection, Request, query, (older_than, limit))
+async def claim_stuck_sends(connection: Connection, *, older_than: datetime, limit: int) -> list[Request]:
+    """Take open requests whose newest code is still unsent since before ``older_than``, each once a minute."""
+    query = f"""WITH taken AS (
+                    UPDATE requests SET dispatched_at = now() WHERE id IN (
+                        SELECT r.id FROM code_sends s JOIN challenges c ON c.id = s.challenge_id
+                        JOIN requests r ON r.id = c.request_id AND r.step = c.step
+                        WHERE s.delivery = 'sending' AND r.outcome IS NULL
+                        AND s.created_at < %(older)s AND s.created_at > now() - interval '1 hour'
+                        AND (r.dispatched_at IS NULL OR r.dispatched_at < now() - interval '1 minute')
+                        LIMIT %(limit)s FOR UPDATE OF r SKIP LOCKED)
+                    RETURNING id)
+                {_SELECT} WHERE r.id IN (SELECT id FROM taken)"""
+    return await many(connection, Request, query, {"older": older_than, "limit": limit})
 
 
 async def count_starting_with_sms(connection: Connection, account_id: UUID) -> int:

@@ -1,0 +1,197 @@
+"""``countersign requests``: what ops see of approvals, and how they end those that are stuck."""
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID, uuid4
+
+import typer
+
+from countersign.cli.output import console, fields, listing, moment, print_json
+
+if TYPE_CHECKING:
+    from api.schemas import RequestOut
+    from countersign.dispatch.reconcile import Reconciler
+    from countersign.storage.ledger import AuditEvent
+    from countersign.storage.oversight import CodeDelivery
+    from countersign.storage.requests import Request
+    from countersign.wiring import Parts
+
+app = typer.Typer(no_args_is_help=True, help="For ops: look at requests, and end them.")
+
+RequestId = Annotated[UUID, typer.Argument(metavar="ID", help="The request's id: the end of its workflow id.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+
+
+@app.command("list")
+def list_requests(
+    *,
+    only_open: Annotated[bool, typer.Option("--open/--all", help="Those that are open, or all.")] = True,
+    account: Annotated[UUID | None, typer.Option(metavar="ID", help="Of this account alone.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List requests, newest first."""
+    found = asyncio.run(_list(only_open=only_open, account=account, limit=limit))
+    if as_json:
+        print_json([{**request.model_dump(), "account_id": owner} for owner, request in found])
+    elif not found:
+        typer.echo("No open requests." if only_open else "No requests.")
+    else:
+        _print_list(found)
+
+
+@app.command()
+def show(request_id: RequestId, *, as_json: AsJson = False) -> None:
+    """Show a request with its code deliveries and audit events."""
+    request, deliveries, events = asyncio.run(_read(request_id))
+    if as_json:
+        print_json({"request": request, "code_deliveries": deliveries, "audit_events": events})
+        return
+    out = console()
+    out.print(fields(request))
+    _print_deliveries(deliveries)
+    _print_events(events)
+
+
+@app.command()
+def cancel(
+    request_id: RequestId, *, reason: Annotated[str | None, typer.Option(help="Kept with the request.")] = None
+) -> None:
+    """Cancel a request; one whose workflow is gone is closed all the same."""
+    typer.echo(asyncio.run(_cancel(request_id, reason)))
+
+
+@app.command()
+def reconcile(*, as_json: AsJson = False) -> None:
+    """Close every open request whose workflow was ended in Temporal, or is gone."""
+    closed = asyncio.run(_reconcile())
+    if as_json:
+        print_json(closed)
+        return
+    for request_id in closed:
+        typer.echo(f"Closed {request_id}: its workflow had ended in Temporal.")
+    if not closed:
+        typer.echo("Every open request has its workflow.")
+
+
+async def _list(*, only_open: bool, account: UUID | None, limit: int) -> list[tuple[UUID, "RequestOut"]]:
+    from countersign.cli.server_side import opened
+    from countersign.storage import requests
+
+    async with opened() as core, core.database.connection() as connection:
+        if account is None:
+            rows = await requests.every(connection, only_open=only_open, limit=limit)
+        else:
+            rows = await requests.of_account(connection, account, only_open=only_open, limit=limit)
+    return [(row.account_id, _shown(core, row)) for row in rows]
+
+
+async def _read(request_id: UUID) -> tuple[dict[str, Any], "list[CodeDelivery]", "list[AuditEvent]"]:
+    from countersign.cli.server_side import opened
+    from countersign.storage import oversight
+
+    async with opened() as core, core.database.connection() as connection:
+        request = await _find(core, request_id)
+        deliveries = await oversight.deliveries_of(connection, request_id)
+        events = await oversight.events_of(connection, request)
+    # What owners are told wins: past its deadline a request has ended, whoever sleeps.
+    stored = request.model_dump(exclude={"name_key", "reveal_challenge", "user_id"})
+    return {**stored, **_shown(core, request).model_dump()}, deliveries, events
+
+
+async def _cancel(request_id: UUID, reason: str | None) -> str:
+    from pydantic import ValidationError
+
+    from countersign.cli.server_side import OPS, opened
+    from countersign.domain.errors import InvalidInput, Unavailable
+    from countersign.domain.messages import Cancel
+    from countersign.wiring import messenger
+
+    try:
+        message = Cancel(actor=OPS, reason=reason)
+    except ValidationError:
+        raise InvalidInput("A reason has at most 200 characters, and none that control.") from None
+    async with opened(temporal=True) as core:
+        request = await _find(core, request_id)
+        try:
+            await messenger(core).send(request, message, key=str(uuid4()))
+        except Unavailable:
+            return await _close_without_workflow(core, request)
+    return f"Cancelled {request.workflow_id}."
+
+
+async def _close_without_workflow(core: "Parts", request: "Request") -> str:
+    from countersign.domain.errors import Unavailable
+
+    if not await _reconciler(core).close_if_ended(request):
+        raise Unavailable("No worker answers for it now; see later whether it was cancelled, or cancel it again.")
+    return f"{request.workflow_id} had ended in Temporal; its request is closed now."
+
+
+async def _reconcile() -> list[UUID]:
+    from countersign.cli.server_side import opened
+
+    async with opened(temporal=True) as core:
+        return await _reconciler(core).close_all_ended()
+
+
+def _reconciler(core: "Parts") -> "Reconciler":
+    from countersign.dispatch.reconcile import Reconciler
+
+    return Reconciler(client=core.client, desk=core.desk)
+
+
+async def _find(core: "Parts", request_id: UUID) -> "Request":
+    from countersign.domain.errors import NotFound
+    from countersign.storage import requests
+
+    async with core.database.connection() as connection:
+        request = await requests.get(connection, request_id)
+    if request is None:
+        raise NotFound("There is no such request.")
+    return request
+
+
+def _shown(core: "Parts", request: "Request") -> "RequestOut":
+    from api.schemas import RequestOut
+    from api.services import now
+
+    return RequestOut.of(request, rules=core.settings.rules, at=now())
+
+
+def _print_list(found: list[tuple[UUID, "RequestOut"]]) -> None:
+    table = listing("Request / account", "Journey / name", "Step / since")
+    for account_id, request in found:
+        stands = request.outcome or request.step
+        since = moment(request.created_at, seconds=False)
+        table.add_row(f"{request.id}\n{account_id}", f"{request.journey}\n{_short(request.name)}", f"{stands}\n{since}")
+    console().print(table)
+
+
+def _short(name: str, *, limit: int = 24) -> str:
+    return name if len(name) <= limit else f"{name[: limit - 1]}…"
+
+
+def _print_deliveries(deliveries: "list[CodeDelivery]") -> None:
+    if not deliveries:
+        return
+    table = listing("Code for", "Send", "Channel", "Delivery", "Made / good until")
+    for each in deliveries:
+        failure = f"\n{each.failure}" if each.failure else ""
+        times = f"{moment(each.opened_at)}\n{moment(each.expires_at)}"
+        table.add_row(each.step, str(each.number), each.channel, f"{each.delivery}{failure}", times)
+    out = console()
+    out.print()
+    out.print(table)
+
+
+def _print_events(events: "list[AuditEvent]") -> None:
+    table = listing("No.", "At / by", "Event")
+    for event in events:
+        actor = f"{event.actor_kind} {event.actor_id or ''}".strip()
+        details = ", ".join(f"{name}: {value}" for name, value in event.details.items() if value)
+        table.add_row(str(event.number), f"{moment(event.at)}\n{actor}", f"{event.event}\n{details}")
+    table.columns[2].no_wrap, table.columns[2].overflow = False, "fold"
+    out = console()
+    out.print()
+    out.print(table)

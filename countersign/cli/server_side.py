@@ -1,0 +1,36 @@
+"""What the commands of ops work with: the database and Temporal themselves, and no key but that of payloads."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from temporalio.service import RPCError
+
+from countersign.adapters.keyring import KeyRingInvalid, Purpose
+from countersign.cli.context import local_settings
+from countersign.domain.errors import Unavailable
+from countersign.domain.messages import Actor, ActorKind
+from countersign.wiring import Parts, SettingsMissing, parts
+
+OPS = Actor(kind=ActorKind.OPS)
+
+
+@asynccontextmanager
+async def opened(*, temporal: bool = False) -> AsyncIterator[Parts]:
+    """Open the database, and Temporal if asked for; what does not answer is told as ``Unavailable``."""
+    settings = local_settings()
+    # The pool tells of each vain attempt; the command tells once.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+    async with AsyncExitStack() as stack:
+        try:
+            core = await stack.enter_async_context(
+                parts(settings, purposes=frozenset({Purpose.PAYLOAD}), lazy=not temporal)
+            )
+        except KeyRingInvalid as error:
+            raise SettingsMissing(str(error)) from None
+        except RuntimeError:
+            raise Unavailable(f"Temporal does not answer at {settings.temporal_address}.") from None
+        try:
+            yield core
+        except RPCError as error:
+            raise Unavailable(f"Temporal answered {error.status.name}.") from None

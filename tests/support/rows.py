@@ -1,0 +1,54 @@
+"""What tests look up, or make older, in the database, where no route leads."""
+
+import asyncio
+import time
+from datetime import timedelta
+from typing import LiteralString
+from uuid import UUID
+
+from psycopg.rows import TupleRow
+
+from countersign.wiring import Parts
+from tests.support.cast import Cast, Person
+
+_PATIENCE_SECONDS = 10
+
+
+async def select(core: Parts, query: LiteralString, *values: object) -> list[TupleRow]:
+    async with core.database.connection() as connection:
+        return await (await connection.execute(query, values)).fetchall()
+
+
+async def change(core: Parts, statement: LiteralString, *values: object) -> None:
+    async with core.database.connection() as connection:
+        await connection.execute(statement, values)
+
+
+async def let_deadline_pass(core: Parts, request_id: str) -> None:
+    """Make the request overdue while its workflow knows nothing of it, as if every worker were down."""
+    await change(core, "UPDATE requests SET deadline = now() - interval '1 second' WHERE id = %s", request_id)
+
+
+async def let_reveal_age(core: Parts, request_id: str, age: timedelta) -> None:
+    await change(core, "UPDATE requests SET revealed_at = revealed_at - %s WHERE id = %s", age, request_id)
+
+
+async def take_ownership(core: Parts, person: Person) -> None:
+    """Let the person be an owner of the account no more."""
+    await change(core, "DELETE FROM memberships WHERE user_id = %s", person.id)
+
+
+async def notices(core: Parts, account_id: UUID | None) -> list[tuple[str, UUID]]:
+    """Return the account's notices: event and recipient, oldest first."""
+    query: LiteralString = "SELECT event, user_id FROM notices WHERE account_id = %s ORDER BY created_at"
+    return [(event, user_id) for event, user_id in await select(core, query, account_id)]
+
+
+async def subjects(cast: Cast, person: Person) -> list[str]:
+    """Return the subjects of all mails to the person, once the outbox of the home account is empty."""
+    unsent: LiteralString = "SELECT 1 FROM notices WHERE account_id = %s AND sent_at IS NULL"
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while await select(cast.core, unsent, cast.owner.account_id):
+        assert time.monotonic() < deadline, "notices are still unsent"
+        await asyncio.sleep(0.02)
+    return cast.providers.subjects_to(person.email)
