@@ -1,14 +1,52 @@
 """Delivering a message that came over HTTP."""
 
 import hashlib
-from uuid import uuid4
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID, uuid4
 
+from fastapi import Depends
+
+from api.opening import IdempotencyKey
 from api.schemas import RequestOut
-from api.services import Services, now
+from api.services import Owner, Services, UsedOwner, UsedServices, now
+from countersign.domain.errors import NotFound
 from countersign.domain.messages import Actor, AnyMessage
 from countersign.effects.work import found
 from countersign.storage import requests
 from countersign.storage.requests import Request
+
+
+@dataclass(frozen=True)
+class Addressed:
+    """A call about one request of the owner's account."""
+
+    services: Services
+    owner: Owner
+    request: Request
+    idempotency_key: str | None
+
+    async def send(self, message: AnyMessage) -> RequestOut:
+        """Send the message, wait for its verdict, and return the request as it stands then."""
+        return await deliver(self.services, self.request, message, idempotency_key=self.idempotency_key)
+
+    def shown(self) -> RequestOut:
+        """Return the request as it stands."""
+        return RequestOut.of(self.request, rules=self.services.settings.rules, at=now())
+
+
+async def addressed(
+    request_id: UUID, owner: UsedOwner, services: UsedServices, idempotency_key: IdempotencyKey = None
+) -> Addressed:
+    """Return the request that is addressed; raises ``NotFound``, for those of other accounts too."""
+    async with services.core.database.connection() as connection:
+        request = await requests.get(connection, request_id)
+    if request is None or request.account_id != owner.account_id:
+        raise NotFound
+    return Addressed(services, owner, request, idempotency_key)
+
+
+UsedRequest = Annotated[Addressed, Depends(addressed)]
 
 
 async def deliver(

@@ -3,16 +3,18 @@
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Header, Response
+from fastapi import Depends, Header, Response
+from fastapi import Request as HttpRequest
 from pydantic import BaseModel
 from temporalio.service import RPCError
 
 from api.schemas import RequestOut
-from api.services import Caller, Owner, Services, now
+from api.services import Caller, Owner, Services, UsedOwner, UsedServices, now
 from countersign.dispatch.start import start_workflow
 from countersign.domain.errors import TwoFactorNotEnabled
 from countersign.effects.opening import Replay, remember, replayed
@@ -31,28 +33,50 @@ IdempotencyKey = Annotated[
         description="The same key with the same body gives the same request; with another body it is refused.",
     ),
 ]
-Opener = Callable[[Work], Awaitable[Request]]
+Opener = Callable[[Work, UUID], Awaitable[Request]]
 
 
-def replay_of(route: str, key: str | None, body: BaseModel | None = None) -> Replay | None:
-    """Return what an Idempotency-Key stands for on this route, or None without one."""
-    if key is None:
-        return None
-    canonical = json.dumps(body.model_dump(mode="json") if body else None, sort_keys=True)
-    return Replay(route=route, key=key, body=canonical.encode())
+@dataclass(frozen=True)
+class Opening:
+    """A POST that starts something: who asks, where the answer goes, and what makes a repetition of it."""
+
+    services: Services
+    owner: Owner
+    response: Response
+    route: str
+    idempotency_key: str | None
+
+    async def accept(self, opener: Opener, body: BaseModel | None = None) -> RequestOut:
+        """Open a request for the owner; answers 202 with its Location, whether Temporal is up or not."""
+        account_id, settings = self.owner.account_id, self.services.settings
+        try:
+            request = await open_and_start(
+                self.services, self.owner, opener, account_id=account_id, replay=self._replay(body)
+            )
+        except TwoFactorNotEnabled:
+            raise TwoFactorNotEnabled(enable_at=settings.two_factor_settings_url or settings.public_url) from None
+        self.response.headers["Location"] = f"/v1/requests/{request.id}"
+        return RequestOut.of(request, rules=settings.rules, at=now())
+
+    def _replay(self, body: BaseModel | None) -> Replay | None:
+        if self.idempotency_key is None:
+            return None
+        canonical = json.dumps(body.model_dump(mode="json") if body else None, sort_keys=True)
+        return Replay(route=self.route, key=self.idempotency_key, body=canonical.encode())
 
 
-async def accept(
-    services: Services, owner: Owner, opener: Opener, *, replay: Replay | None, response: Response
-) -> RequestOut:
-    """Open a request for an owner; answers 202 with its Location, whether Temporal is up or not."""
-    try:
-        request = await open_and_start(services, owner, opener, account_id=owner.account_id, replay=replay)
-    except TwoFactorNotEnabled:
-        settings = services.settings
-        raise TwoFactorNotEnabled(enable_at=settings.two_factor_settings_url or settings.public_url) from None
-    response.headers["Location"] = f"/v1/requests/{request.id}"
-    return RequestOut.of(request, rules=services.settings.rules, at=now())
+def opening(
+    http: HttpRequest,
+    response: Response,
+    services: UsedServices,
+    owner: UsedOwner,
+    idempotency_key: IdempotencyKey = None,
+) -> Opening:
+    """Return the opening that a POST asks for."""
+    return Opening(services, owner, response, route=http.url.path, idempotency_key=idempotency_key)
+
+
+UsedOpening = Annotated[Opening, Depends(opening)]
 
 
 async def open_and_start(
@@ -63,7 +87,7 @@ async def open_and_start(
         request = await replayed(work, who.user_id, replay)
         if request is not None:
             return request
-        request = await opener(work)
+        request = await opener(work, who.user_id)
         await remember(work, who.user_id, replay, request)
     await _start(services, request)
     return request

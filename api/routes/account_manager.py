@@ -1,6 +1,7 @@
 """What account managers see and decide."""
 
 from datetime import timedelta
+from functools import partial
 from typing import Annotated
 from uuid import UUID, uuid4
 
@@ -111,7 +112,7 @@ async def _request_to_answer(services: Services, manager: Caller, credential: Cr
     return await open_and_start(
         services,
         manager,
-        lambda work: _activation_by_manager(work, manager, credential.id),
+        partial(_activation_by_manager, credential_id=credential.id),
         account_id=credential.account_id,
         replay=None,
     )
@@ -124,9 +125,9 @@ def _require_waiting(request: Request, manager: Caller) -> None:
         raise NothingWaiting(f"The request is at the step {request.step}.", step=request.step)
 
 
-async def _activation_by_manager(work: Work, manager: Caller, credential_id: UUID) -> Request:
-    await require_manager(work, manager.user_id)
-    return await opening.activate_fix_credentials(work, manager.user_id, credential_id)
+async def _activation_by_manager(work: Work, manager: UUID, *, credential_id: UUID) -> Request:
+    await require_manager(work, manager)
+    return await opening.activate_fix_credentials(work, manager, credential_id)
 
 
 def _signed(services: Services, manager: Caller, request: Request, body: DecisionIn) -> Statement:

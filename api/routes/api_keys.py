@@ -1,10 +1,11 @@
 """API keys: list, create, edit, activate, deactivate."""
 
+from functools import partial
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 
-from api.opening import IdempotencyKey, accept, replay_of
+from api.opening import UsedOpening
 from api.problems import documented
 from api.schemas import ApiKeyOut, Deactivated, Edit, NewApiKey, RequestOut, whitelist_text
 from api.services import UsedOwner, UsedServices, now
@@ -28,7 +29,7 @@ from countersign.domain.errors import (
     UnknownPermission,
     WrongStatus,
 )
-from countersign.effects import opening
+from countersign.effects import opening as effects
 from countersign.effects.deactivation import deactivate
 from countersign.effects.work import found
 from countersign.storage import credentials
@@ -37,6 +38,7 @@ router = APIRouter(prefix="/v1/api-keys", tags=["API keys"])
 
 OWNER_ERRORS = (NotSignedIn, PrimeLiquidityRequired, Unavailable)
 START_ERRORS = (*OWNER_ERRORS, TwoFactorNotEnabled, IssuingFrozen, TooManyCodes, IdempotencyKeyReused, RequestOpen)
+ACTIVATION_ERRORS = (*START_ERRORS, NotFound, WrongStatus)
 
 
 @router.get("", responses=documented(*OWNER_ERRORS))
@@ -64,27 +66,15 @@ async def get_api_key(credential_id: UUID, owner: UsedOwner, services: UsedServi
         *START_ERRORS, InvalidName, UnknownPermission, InvalidWhitelist, NameTaken, TooManyCredentials
     ),
 )
-async def create_api_key(
-    body: NewApiKey,
-    owner: UsedOwner,
-    services: UsedServices,
-    response: Response,
-    idempotency_key: IdempotencyKey = None,
-) -> RequestOut:
+async def create_api_key(body: NewApiKey, opening: UsedOpening) -> RequestOut:
     """CREATE API Key: begin a creation, which then waits for the two-factor code."""
-    return await accept(
-        services,
-        owner,
-        lambda work: opening.create_api_key(
-            work,
-            owner.user_id,
-            name=body.name,
-            permissions=body.permissions,
-            ip_whitelist=whitelist_text(body.ip_whitelist),
-        ),
-        replay=replay_of("api-keys", idempotency_key, body),
-        response=response,
+    opener = partial(
+        effects.create_api_key,
+        name=body.name,
+        permissions=body.permissions,
+        ip_whitelist=whitelist_text(body.ip_whitelist),
     )
+    return await opening.accept(opener, body)
 
 
 @router.post(
@@ -94,49 +84,22 @@ async def create_api_key(
         *START_ERRORS, NotFound, UnknownPermission, InvalidWhitelist, NothingChanged, AcknowledgementMissing
     ),
 )
-async def edit_api_key(
-    credential_id: UUID,
-    body: Edit,
-    owner: UsedOwner,
-    services: UsedServices,
-    response: Response,
-    idempotency_key: IdempotencyKey = None,
-) -> RequestOut:
+async def edit_api_key(credential_id: UUID, body: Edit, opening: UsedOpening) -> RequestOut:
     """Save: begin an edit, which waits for the two-factor code, then deactivates the key."""
-    return await accept(
-        services,
-        owner,
-        lambda work: opening.edit_api_key(
-            work,
-            owner.user_id,
-            credential_id,
-            permissions=body.permissions,
-            ip_whitelist=whitelist_text(body.ip_whitelist),
-            acknowledged=body.acknowledge_deactivation,
-        ),
-        replay=replay_of(f"api-keys/{credential_id}/edits", idempotency_key, body),
-        response=response,
+    opener = partial(
+        effects.edit_api_key,
+        credential_id=credential_id,
+        permissions=body.permissions,
+        ip_whitelist=whitelist_text(body.ip_whitelist),
+        acknowledged=body.acknowledge_deactivation,
     )
+    return await opening.accept(opener, body)
 
 
-@router.post(
-    "/{credential_id}/activations", status_code=202, responses=documented(*START_ERRORS, NotFound, WrongStatus)
-)
-async def activate_api_key(
-    credential_id: UUID,
-    owner: UsedOwner,
-    services: UsedServices,
-    response: Response,
-    idempotency_key: IdempotencyKey = None,
-) -> RequestOut:
+@router.post("/{credential_id}/activations", status_code=202, responses=documented(*ACTIVATION_ERRORS))
+async def activate_api_key(credential_id: UUID, opening: UsedOpening) -> RequestOut:
     """Activate an inactive API key: begin, then wait for the two-factor code."""
-    return await accept(
-        services,
-        owner,
-        lambda work: opening.activate_api_key(work, owner.user_id, credential_id),
-        replay=replay_of(f"api-keys/{credential_id}/activations", idempotency_key),
-        response=response,
-    )
+    return await opening.accept(partial(effects.activate_api_key, credential_id=credential_id))
 
 
 @router.post("/{credential_id}/deactivations", responses=documented(*OWNER_ERRORS, NotFound))

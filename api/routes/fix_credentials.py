@@ -1,17 +1,18 @@
 """FIX credentials: list, create, ask for activation, deactivate."""
 
+from functools import partial
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 
-from api.opening import IdempotencyKey, accept, replay_of
+from api.opening import UsedOpening
 from api.problems import documented
-from api.routes.api_keys import OWNER_ERRORS, START_ERRORS, deactivate_credential
+from api.routes.api_keys import ACTIVATION_ERRORS, OWNER_ERRORS, START_ERRORS, deactivate_credential
 from api.schemas import Deactivated, FixCredentialsOut, NewFixCredentials, RequestOut
 from api.services import UsedOwner, UsedServices
 from countersign.domain.credentials import CredentialKind
-from countersign.domain.errors import NotFound, TooManyCredentials, WrongStatus
-from countersign.effects import opening
+from countersign.domain.errors import NotFound, TooManyCredentials
+from countersign.effects import opening as effects
 from countersign.effects.work import found
 from countersign.storage import credentials
 
@@ -37,41 +38,15 @@ async def get_fix_credentials(credential_id: UUID, owner: UsedOwner, services: U
 
 
 @router.post("", status_code=202, responses=documented(*START_ERRORS, TooManyCredentials))
-async def create_fix_credentials(
-    body: NewFixCredentials,
-    owner: UsedOwner,
-    services: UsedServices,
-    response: Response,
-    idempotency_key: IdempotencyKey = None,
-) -> RequestOut:
+async def create_fix_credentials(body: NewFixCredentials, opening: UsedOpening) -> RequestOut:
     """Begin a creation, which is interrupted when its newest two-factor code runs out."""
-    return await accept(
-        services,
-        owner,
-        lambda work: opening.create_fix_credentials(work, owner.user_id, session_type=body.session_type),
-        replay=replay_of("fix-credentials", idempotency_key, body),
-        response=response,
-    )
+    return await opening.accept(partial(effects.create_fix_credentials, session_type=body.session_type), body)
 
 
-@router.post(
-    "/{credential_id}/activations", status_code=202, responses=documented(*START_ERRORS, NotFound, WrongStatus)
-)
-async def activate_fix_credentials(
-    credential_id: UUID,
-    owner: UsedOwner,
-    services: UsedServices,
-    response: Response,
-    idempotency_key: IdempotencyKey = None,
-) -> RequestOut:
+@router.post("/{credential_id}/activations", status_code=202, responses=documented(*ACTIVATION_ERRORS))
+async def activate_fix_credentials(credential_id: UUID, opening: UsedOpening) -> RequestOut:
     """Ask the account manager to activate inactive FIX credentials."""
-    return await accept(
-        services,
-        owner,
-        lambda work: opening.activate_fix_credentials(work, owner.user_id, credential_id),
-        replay=replay_of(f"fix-credentials/{credential_id}/activations", idempotency_key),
-        response=response,
-    )
+    return await opening.accept(partial(effects.activate_fix_credentials, credential_id=credential_id))
 
 
 @router.post("/{credential_id}/deactivations", responses=documented(*OWNER_ERRORS, NotFound))

@@ -1,20 +1,19 @@
 """Requests: where they stand, and the messages people send to them."""
 
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from api.delivery import deliver
-from api.opening import IdempotencyKey
+from api.delivery import UsedRequest
 from api.problems import documented
 from api.routes.api_keys import OWNER_ERRORS
 from api.schemas import ActivationIn, CodeIn, LinkIn, RequestOut, RevealIn, SecretOut, TwoFactorCodeIn
-from api.services import Owner, Services, UsedOwner, UsedServices, now
+from api.services import UsedOwner, UsedServices, now
 from countersign.domain.errors import (
     CodeAlreadyUsed,
     CodeExpired,
     InvalidLink,
+    IssuingFrozen,
     NotAtThisStep,
     NotFound,
     NotTheRequester,
@@ -39,13 +38,15 @@ from countersign.domain.messages import (
 )
 from countersign.effects.secrets import reveal
 from countersign.storage import requests
-from countersign.storage.requests import Request
 
 router = APIRouter(prefix="/v1/requests", tags=["Requests"])
 
 _ERRORS = (*OWNER_ERRORS, NotFound)
 _MESSAGE_ERRORS = (*_ERRORS, NotTheRequester, RequestClosed, NotAtThisStep)
-_CODE_ERRORS = (*_MESSAGE_ERRORS, WrongCode, CodeExpired, TooManyWrongCodes)
+_CODE_ERRORS = (*_MESSAGE_ERRORS, WrongCode, CodeExpired, TooManyWrongCodes, IssuingFrozen)
+_TWO_FACTOR_ERRORS = (*_CODE_ERRORS, CodeAlreadyUsed, RevealChallengeMissing)
+_RESEND_ERRORS = (*_MESSAGE_ERRORS, ResendTooEarly, TooManyCodes)
+_REVEAL_ERRORS = (*_ERRORS, NotTheRequester, NotAtThisStep, RevealRefused, SecretGone)
 
 
 @router.get("", responses=documented(*OWNER_ERRORS))
@@ -64,107 +65,61 @@ async def list_requests(
 
 
 @router.get("/{request_id}", responses=documented(*_ERRORS))
-async def get_request(request_id: UUID, owner: UsedOwner, services: UsedServices) -> RequestOut:
+async def get_request(addressed: UsedRequest) -> RequestOut:
     """Return where a request stands."""
-    request = await _find(services, owner, request_id)
-    return RequestOut.of(request, rules=services.settings.rules, at=now())
+    return addressed.shown()
 
 
 @router.delete("/{request_id}", responses=documented(*_ERRORS, RequestClosed))
-async def cancel_request(
-    request_id: UUID, owner: UsedOwner, services: UsedServices, idempotency_key: IdempotencyKey = None
-) -> RequestOut:
+async def cancel_request(addressed: UsedRequest) -> RequestOut:
     """Cancel the request; any owner of the account may."""
-    request = await _find(services, owner, request_id)
-    return await deliver(services, request, Cancel(actor=owner.actor), idempotency_key=idempotency_key)
+    return await addressed.send(Cancel(actor=addressed.owner.actor))
 
 
-@router.post(
-    "/{request_id}/two-factor-code", responses=documented(*_CODE_ERRORS, CodeAlreadyUsed, RevealChallengeMissing)
-)
-async def enter_two_factor_code(
-    request_id: UUID,
-    body: TwoFactorCodeIn,
-    owner: UsedOwner,
-    services: UsedServices,
-    idempotency_key: IdempotencyKey = None,
-) -> RequestOut:
+@router.post("/{request_id}/two-factor-code", responses=documented(*_TWO_FACTOR_ERRORS))
+async def enter_two_factor_code(body: TwoFactorCodeIn, addressed: UsedRequest) -> RequestOut:
     """Enter the SMS or authenticator code."""
-    request = await _find(services, owner, request_id)
-    message = TwoFactorCode(actor=owner.actor, code=body.code, reveal_challenge=body.reveal_challenge)
-    return await deliver(services, request, message, idempotency_key=idempotency_key)
+    actor = addressed.owner.actor
+    return await addressed.send(TwoFactorCode(actor=actor, code=body.code, reveal_challenge=body.reveal_challenge))
 
 
-@router.post(
-    "/{request_id}/two-factor-code/resend", responses=documented(*_MESSAGE_ERRORS, ResendTooEarly, TooManyCodes)
-)
-@router.post(
-    "/{request_id}/activation-code/resend", responses=documented(*_MESSAGE_ERRORS, ResendTooEarly, TooManyCodes)
-)
-async def resend_code(
-    request_id: UUID, owner: UsedOwner, services: UsedServices, idempotency_key: IdempotencyKey = None
-) -> RequestOut:
+@router.post("/{request_id}/two-factor-code/resend", responses=documented(*_RESEND_ERRORS))
+@router.post("/{request_id}/activation-code/resend", responses=documented(*_RESEND_ERRORS))
+async def resend_code(addressed: UsedRequest) -> RequestOut:
     """Resend: a new code; earlier ones stay good for their own five minutes."""
-    request = await _find(services, owner, request_id)
-    return await deliver(services, request, ResendCode(actor=owner.actor), idempotency_key=idempotency_key)
+    return await addressed.send(ResendCode(actor=addressed.owner.actor))
 
 
-@router.post(
-    "/{request_id}/secret", responses=documented(*_ERRORS, NotTheRequester, NotAtThisStep, RevealRefused, SecretGone)
-)
-async def show_secret(request_id: UUID, body: RevealIn, owner: UsedOwner, services: UsedServices) -> SecretOut:
+@router.post("/{request_id}/secret", responses=documented(*_REVEAL_ERRORS))
+async def show_secret(body: RevealIn, addressed: UsedRequest) -> SecretOut:
     """Show the secret: once, and again for two minutes in case the answer was lost."""
-    await _find(services, owner, request_id)
-    shown = await reveal(services.desk, request_id, verifier=body.reveal_verifier, at=now(), actor=owner.actor)
+    actor = addressed.owner.actor
+    shown = await reveal(
+        addressed.services.desk, addressed.request.id, verifier=body.reveal_verifier, at=now(), actor=actor
+    )
     return SecretOut.of(shown)
 
 
 @router.post("/{request_id}/secret-saved", responses=documented(*_MESSAGE_ERRORS, SecretNotShown))
-async def acknowledge_secret(
-    request_id: UUID, owner: UsedOwner, services: UsedServices, idempotency_key: IdempotencyKey = None
-) -> RequestOut:
+async def acknowledge_secret(addressed: UsedRequest) -> RequestOut:
     """Tick that the secret is saved."""
-    request = await _find(services, owner, request_id)
-    return await deliver(services, request, SecretSaved(actor=owner.actor), idempotency_key=idempotency_key)
+    return await addressed.send(SecretSaved(actor=addressed.owner.actor))
 
 
-@router.post("/{request_id}/activation", responses=documented(*_MESSAGE_ERRORS, TooManyCodes))
-async def choose_activation(
-    request_id: UUID,
-    body: ActivationIn,
-    owner: UsedOwner,
-    services: UsedServices,
-    idempotency_key: IdempotencyKey = None,
-) -> RequestOut:
+@router.post("/{request_id}/activation", responses=documented(*_MESSAGE_ERRORS, TooManyCodes, IssuingFrozen))
+async def choose_activation(body: ActivationIn, addressed: UsedRequest) -> RequestOut:
     """ACTIVATE or ACTIVATE LATER."""
-    request = await _find(services, owner, request_id)
-    message = Activate(actor=owner.actor) if body.when == "now" else ActivateLater(actor=owner.actor)
-    return await deliver(services, request, message, idempotency_key=idempotency_key)
+    actor = addressed.owner.actor
+    return await addressed.send(Activate(actor=actor) if body.when == "now" else ActivateLater(actor=actor))
 
 
 @router.post("/{request_id}/activation-code", responses=documented(*_CODE_ERRORS))
-async def enter_activation_code(
-    request_id: UUID, body: CodeIn, owner: UsedOwner, services: UsedServices, idempotency_key: IdempotencyKey = None
-) -> RequestOut:
+async def enter_activation_code(body: CodeIn, addressed: UsedRequest) -> RequestOut:
     """Enter the code from the mail."""
-    request = await _find(services, owner, request_id)
-    message = ActivationCode(actor=owner.actor, code=body.code)
-    return await deliver(services, request, message, idempotency_key=idempotency_key)
+    return await addressed.send(ActivationCode(actor=addressed.owner.actor, code=body.code))
 
 
-@router.post("/{request_id}/activation-link", responses=documented(*_MESSAGE_ERRORS, InvalidLink))
-async def follow_activation_link(
-    request_id: UUID, body: LinkIn, owner: UsedOwner, services: UsedServices, idempotency_key: IdempotencyKey = None
-) -> RequestOut:
+@router.post("/{request_id}/activation-link", responses=documented(*_MESSAGE_ERRORS, InvalidLink, IssuingFrozen))
+async def follow_activation_link(body: LinkIn, addressed: UsedRequest) -> RequestOut:
     """Press the button on the page that the mail's link opens."""
-    request = await _find(services, owner, request_id)
-    message = ActivationCode(actor=owner.actor, link_token=body.token)
-    return await deliver(services, request, message, idempotency_key=idempotency_key)
-
-
-async def _find(services: Services, owner: Owner, request_id: UUID) -> Request:
-    async with services.core.database.connection() as connection:
-        request = await requests.get(connection, request_id)
-    if request is None or request.account_id != owner.account_id:
-        raise NotFound
-    return request
+    return await addressed.send(ActivationCode(actor=addressed.owner.actor, link_token=body.token))

@@ -119,7 +119,7 @@ async def _mails_once_all_went_out(cast: Cast) -> Counter[str]:
     async def all_went_out() -> bool:
         async with cast.core.database.connection() as connection:
             query = "SELECT count(*) FROM notices WHERE account_id = %s AND sent_at IS NULL"
-            return await scalar(connection, query, (cast.owner.account_id,)) == 0
+            return bool(await scalar(connection, query, (cast.owner.account_id,)) == 0)
 
     await eventually(all_went_out)
     return Counter(cast.providers.subjects_to(cast.owner.email))
