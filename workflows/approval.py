@@ -292,7 +292,7 @@ class Approval:
                 SEND_CODE.name,
                 ref,
                 result_type=SEND_CODE.returns,
-                start_to_close_timeout=timedelta(seconds=20),
+                start_to_close_timeout=timedelta(seconds=15),
                 schedule_to_close_timeout=max(left, timedelta(seconds=1)),
                 retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=20)),
                 summary=f"send code {ref.number} by {ref.channel}",

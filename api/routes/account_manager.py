@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Path, Query
 
-from api.delivery import deliver
+from api.delivery import deliver, message_key
 from api.opening import IdempotencyKey, open_and_start
 from api.problems import documented
 from api.schemas import DecisionIn, QueueEntry, RequestOut, StatementOut
@@ -21,7 +21,7 @@ from countersign.domain.secrets import normalize_session_name
 from countersign.effects import opening
 from countersign.effects.authority import require_manager
 from countersign.effects.work import Work, found
-from countersign.storage import accounts, credentials, requests
+from countersign.storage import accounts, credentials, requests, verdicts
 from countersign.storage.credentials import Credential
 from countersign.storage.requests import Request
 
@@ -59,7 +59,9 @@ async def decide(
 ) -> RequestOut:
     """Activate or reject: answers the request that waits, or starts an activation where none does."""
     credential = await _credential(services, manager, session_name)
-    request = await _request_to_answer(services, manager, credential, body)
+    request = await _answered_before(services, manager, credential, idempotency_key)
+    if request is None:
+        request = await _request_to_answer(services, manager, credential, body)
     statement = _signed(services, manager, request, body)
     message = AccountManagerDecision(actor=manager.actor, statement=sign(services.core.keys, statement))
     return await deliver(services, request, message, idempotency_key=idempotency_key)
@@ -98,6 +100,18 @@ async def _credential(services: Services, manager: Caller, session_name: str) ->
 async def _waiting(services: Services, credential: Credential) -> Request | None:
     async with services.core.database.connection() as connection:
         return await requests.open_of_credential(connection, credential.id)
+
+
+async def _answered_before(
+    services: Services, manager: Caller, credential: Credential, idempotency_key: str | None
+) -> Request | None:
+    # A repeated decision gets its first answer, although nothing waits any more and the version has moved on.
+    key = message_key("account_manager_decision", manager.actor, idempotency_key)
+    async with services.core.database.connection() as connection:
+        latest = await requests.latest_of_credential(connection, credential.id)
+        if latest is None or await verdicts.find(connection, request_id=latest.id, key=key) is None:
+            return None
+    return latest
 
 
 async def _request_to_answer(services: Services, manager: Caller, credential: Credential, body: DecisionIn) -> Request:

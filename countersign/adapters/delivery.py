@@ -1,10 +1,10 @@
 """Whether a provider's answer is final, the same for every provider."""
 
-from countersign.domain.errors import DeliveryFailed, DeliveryRefused
+from countersign.domain.errors import DeliveryFailed, DeliveryRefused, SenderRefused
 
 _CLIENT_ERRORS = range(400, 500)
-# 401 and 403 are about our own credentials: once they are mended, the message can go out.
-_WORTH_A_RETRY = frozenset({401, 403, 408, 425, 429})
+_WORTH_A_RETRY = frozenset({408, 425, 429})
+_ABOUT_US = frozenset({401, 403})
 
 
 def delivery_error(provider: str, *, status: int, code: str = "") -> DeliveryRefused | DeliveryFailed:
@@ -13,6 +13,8 @@ def delivery_error(provider: str, *, status: int, code: str = "") -> DeliveryRef
     The provider's message is left out on purpose: it quotes the number or the address.
     """
     said = f"{provider} answered {status}{f' ({code})' if code else ''}."
+    if status in _ABOUT_US:
+        return SenderRefused(said)
     if status in _CLIENT_ERRORS and status not in _WORTH_A_RETRY:
         return DeliveryRefused(said)
     return DeliveryFailed(said)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from countersign.adapters.ports import MailSender
 from countersign.adapters.texts import render_mail
-from countersign.domain.errors import DeliveryFailed, DeliveryRefused
+from countersign.domain.errors import DeliveryFailed, DeliveryRefused, SenderRefused
 from countersign.effects.deliveries import recipient_of
 from countersign.effects.work import Desk
 from countersign.storage import notices
@@ -46,13 +46,13 @@ class Outbox:
     async def _send(self, notice: Notice) -> bool:
         try:
             await self._hand_over(notice)
+        except (DeliveryFailed, SenderRefused) as failed:
+            await self._postpone(notice, failure=str(failed))
+            return False
         except DeliveryRefused as refused:
             async with self.desk.database.connection() as connection:
                 await notices.mark_failed(connection, notice.id, failure=str(refused))
             return True
-        except DeliveryFailed as failed:
-            await self._postpone(notice, failure=str(failed))
-            return False
         except Exception as error:  # noqa: BLE001 - one notice that cannot be written must not hold up the others
             await self._postpone(notice, failure=type(error).__name__)
             return True

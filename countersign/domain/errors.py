@@ -276,6 +276,10 @@ class DeliveryRefused(Exception):
     """The provider will never deliver this message; ``str()`` says why, without the address."""
 
 
+class SenderRefused(DeliveryRefused):
+    """The provider does not take our own credentials: nothing will be delivered until they are mended."""
+
+
 class DeliveryFailed(Exception):
     """The provider could not take the message now; ``str()`` says why, without the address."""
 

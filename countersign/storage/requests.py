@@ -115,6 +115,12 @@ async def open_of_credential(connection: Connection, credential_id: UUID) -> Req
     return await one(connection, Request, query, (credential_id,))
 
 
+async def latest_of_credential(connection: Connection, credential_id: UUID) -> Request | None:
+    """Return the newest request about the credential, open or not."""
+    query = f"{_SELECT} WHERE r.credential_id = %s ORDER BY r.created_at DESC LIMIT 1"
+    return await one(connection, Request, query, (credential_id,))
+
+
 async def open_of_name(connection: Connection, *, account_id: UUID, name_key: str) -> Request | None:
     """Return the open creation that reserves the name."""
     query = f"""{_SELECT} WHERE r.account_id = %s AND r.name_key = %s AND r.outcome IS NULL

@@ -212,3 +212,16 @@ async def test_a_decision_without_word_or_version_is_refused(cast: Cast, body: d
 
     path = f"/account-manager/fix-credentials/{await name_of(flow)}/decision"
     assert problem(await cast.account_manager.post(path, body)) == (422, "invalid-input")
+
+
+async def test_a_decision_sent_again_with_its_idempotency_key_gets_its_first_answer(cast: Cast) -> None:
+    flow = await waiting_for_manager(cast.owner)
+    path = f"/account-manager/fix-credentials/{await name_of(flow)}/decision"
+    decision = {"decision": "activate", "version": 1}
+
+    first = await cast.account_manager.post(path, decision, key="once")
+    again = await cast.account_manager.post(path, decision, key="once")
+    another = await cast.account_manager.post(path, decision, key="twice")
+
+    assert (first.json()["outcome"], again.json()) == ("activated", first.json())
+    assert another.status_code == 409

@@ -101,6 +101,7 @@ CREATE TABLE requests (
 CREATE UNIQUE INDEX requests_one_open_per_credential ON requests (credential_id) WHERE outcome IS NULL;
 CREATE UNIQUE INDEX requests_reserved_name ON requests (account_id, name_key)
     WHERE outcome IS NULL AND journey = 'create-api-key';
+CREATE INDEX requests_of_credential ON requests (credential_id, created_at DESC);
 CREATE INDEX requests_of_account ON requests (account_id, created_at DESC);
 CREATE INDEX requests_open_of_user ON requests (user_id) WHERE outcome IS NULL;
 CREATE INDEX requests_open_at_step ON requests (step, created_at) WHERE outcome IS NULL;
