@@ -17,8 +17,8 @@ help:  ## List what there is
 run: $(STAMP)  ## Start the local stack (ARGS=--fresh: with empty data)
 	@exec $(RUN) countersign up $(ARGS)
 
-test: $(STAMP)  ## Run the whole suite (ARGS="-k whitelist": a part of it)
-	@exec $(RUN) pytest -m "not prove" $(ARGS)
+test: $(STAMP)  ## Run the whole suite, on two cores (ARGS="-k whitelist": a part of it)
+	@exec $(RUN) pytest -m "not prove" -n 2 --dist loadfile $(ARGS)
 
 prove: $(STAMP)  ## Run the long proofs
 	@exec $(RUN) pytest -m prove $(ARGS)

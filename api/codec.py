@@ -1,6 +1,6 @@
 """The codec endpoint: lets ops read payloads in the Temporal UI, and the ``temporal`` command encode what it sends."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 from google.protobuf.json_format import MessageToDict, Parse, ParseError
 from starlette.applications import Starlette
@@ -20,7 +20,6 @@ from countersign.settings import Settings
 from countersign.storage import users
 
 _HEADERS = ["authorization", "authorization-extras", "content-type", "x-namespace"]
-Transform = Callable[[Sequence[Payload]], Awaitable[list[Payload]]]
 
 
 def codec_app(settings: Settings, services: Callable[[], Services]) -> Starlette:
@@ -63,7 +62,7 @@ async def _require_role(request: Request, services: Services, roles: set[Role]) 
     async with services.core.database.connection() as connection:
         user = await users.get(connection, claims.sub)
     if user is None or user.staff_role not in roles:
-        raise Forbidden("Only ops may read payloads.")
+        raise Forbidden("Ops may read and write payloads, account managers write them, nobody else.")
 
 
 def _parse(body: bytes) -> Sequence[Payload]:

@@ -14,15 +14,26 @@ from pydantic import BaseModel
 from temporalio.service import RPCError
 
 from api.schemas import RequestOut
-from api.services import Caller, Owner, Services, UsedOwner, UsedServices, now
+from api.services import OWNER_ERRORS, Caller, Owner, Services, UsedOwner, UsedServices, now
 from countersign.dispatch.start import start_workflow
-from countersign.domain.errors import TwoFactorNotEnabled
+from countersign.domain.errors import (
+    IdempotencyKeyReused,
+    IssuingFrozen,
+    NotFound,
+    RequestOpen,
+    TooManyCodes,
+    TwoFactorNotEnabled,
+    WrongStatus,
+)
 from countersign.effects.opening import Replay, remember, replayed
 from countersign.effects.work import Work
 from countersign.storage.requests import Request
 
 _LOG = logging.getLogger(__name__)
 _START_TIMEOUT = timedelta(seconds=2)
+
+START_ERRORS = (*OWNER_ERRORS, TwoFactorNotEnabled, IssuingFrozen, TooManyCodes, IdempotencyKeyReused, RequestOpen)
+ACTIVATION_ERRORS = (*START_ERRORS, NotFound, WrongStatus)
 
 IdempotencyKey = Annotated[
     str | None,

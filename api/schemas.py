@@ -18,7 +18,6 @@ from countersign.storage.credentials import Credential
 from countersign.storage.ledger import AuditEvent
 from countersign.storage.requests import Request
 
-_WHITELIST_TEXT = 20_000
 Whitelist = Annotated[
     str | list[Annotated[str, Field(max_length=100)]],
     Field(

@@ -11,7 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from api.tokens import TokenVerifier
 from countersign.adapters.local_inbox import LocalInbox
 from countersign.dispatch.messenger import Messenger
-from countersign.domain.errors import Forbidden, NotSignedIn, PrimeLiquidityRequired
+from countersign.domain.errors import Forbidden, NotSignedIn, PrimeLiquidityRequired, Unavailable
 from countersign.domain.messages import Actor, ActorKind
 from countersign.domain.people import Role
 from countersign.effects.work import Desk
@@ -109,6 +109,7 @@ async def account_manager(caller: UsedCaller) -> Caller:
     return caller
 
 
+OWNER_ERRORS = (NotSignedIn, PrimeLiquidityRequired, Unavailable)
 UsedOwner = Annotated[Owner, Depends(owner)]
 UsedManager = Annotated[Caller, Depends(account_manager)]
 

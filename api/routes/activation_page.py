@@ -26,6 +26,6 @@ mail.</p>
 
 @router.get("/activate/{request_id}", include_in_schema=False)
 async def activation_page(request_id: UUID) -> HTMLResponse:  # noqa: ARG001 - the same page for every request
-    """Return a page that changes nothing: mail scanners follow links (DESIGN.md, section 2)."""
+    """Return a page that changes nothing: mail scanners follow links."""
     policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
     return HTMLResponse(_PAGE, headers={"Content-Security-Policy": policy, "Referrer-Policy": "no-referrer"})

@@ -5,40 +5,27 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from api.opening import UsedOpening
+from api.deactivation import deactivate_credential
+from api.opening import ACTIVATION_ERRORS, START_ERRORS, UsedOpening
 from api.problems import documented
 from api.schemas import ApiKeyOut, Deactivated, Edit, NewApiKey, RequestOut, whitelist_text
-from api.services import UsedOwner, UsedServices, now
-from countersign.domain.credentials import CredentialKind, CredentialStatus
+from api.services import OWNER_ERRORS, UsedOwner, UsedServices
+from countersign.domain.credentials import CredentialKind
 from countersign.domain.errors import (
     AcknowledgementMissing,
-    IdempotencyKeyReused,
     InvalidName,
     InvalidWhitelist,
-    IssuingFrozen,
     NameTaken,
     NotFound,
     NothingChanged,
-    NotSignedIn,
-    PrimeLiquidityRequired,
-    RequestOpen,
-    TooManyCodes,
     TooManyCredentials,
-    TwoFactorNotEnabled,
-    Unavailable,
     UnknownPermission,
-    WrongStatus,
 )
 from countersign.effects import opening as effects
-from countersign.effects.deactivation import deactivate
 from countersign.effects.work import found
 from countersign.storage import credentials
 
 router = APIRouter(prefix="/v1/api-keys", tags=["API keys"])
-
-OWNER_ERRORS = (NotSignedIn, PrimeLiquidityRequired, Unavailable)
-START_ERRORS = (*OWNER_ERRORS, TwoFactorNotEnabled, IssuingFrozen, TooManyCodes, IdempotencyKeyReused, RequestOpen)
-ACTIVATION_ERRORS = (*START_ERRORS, NotFound, WrongStatus)
 
 
 @router.get("", responses=documented(*OWNER_ERRORS))
@@ -53,10 +40,10 @@ async def list_api_keys(owner: UsedOwner, services: UsedServices) -> list[ApiKey
 async def get_api_key(credential_id: UUID, owner: UsedOwner, services: UsedServices) -> ApiKeyOut:
     """Return one API key."""
     async with services.core.database.connection() as connection:
-        row = found(await credentials.get(connection, account_id=owner.account_id, credential_id=credential_id))
-    if row.kind is not CredentialKind.API_KEY:
-        raise NotFound
-    return ApiKeyOut.of(row)
+        row = await credentials.get(
+            connection, account_id=owner.account_id, credential_id=credential_id, kind=CredentialKind.API_KEY
+        )
+    return ApiKeyOut.of(found(row))
 
 
 @router.post(
@@ -106,16 +93,3 @@ async def activate_api_key(credential_id: UUID, opening: UsedOpening) -> Request
 async def deactivate_api_key(credential_id: UUID, owner: UsedOwner, services: UsedServices) -> Deactivated:
     """Deactivate: inactive at once, whatever else is down; ends a request that is open about the key."""
     return await deactivate_credential(services, owner, credential_id, kind=CredentialKind.API_KEY)
-
-
-async def deactivate_credential(
-    services: UsedServices, owner: UsedOwner, credential_id: UUID, *, kind: CredentialKind
-) -> Deactivated:
-    """Deactivate a credential of either kind."""
-    async with services.desk.on_account(owner.account_id, at=now(), actor=owner.actor) as work:
-        credential, superseded = await deactivate(work, owner.user_id, credential_id, kind=kind)
-    return Deactivated(
-        id=credential_id,
-        status=credential.status if credential else CredentialStatus.DISCARDED,
-        superseded_request=superseded.id if superseded else None,
-    )

@@ -5,11 +5,11 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from api.opening import UsedOpening
+from api.deactivation import deactivate_credential
+from api.opening import ACTIVATION_ERRORS, START_ERRORS, UsedOpening
 from api.problems import documented
-from api.routes.api_keys import ACTIVATION_ERRORS, OWNER_ERRORS, START_ERRORS, deactivate_credential
 from api.schemas import Deactivated, FixCredentialsOut, NewFixCredentials, RequestOut
-from api.services import UsedOwner, UsedServices
+from api.services import OWNER_ERRORS, UsedOwner, UsedServices
 from countersign.domain.credentials import CredentialKind
 from countersign.domain.errors import NotFound, TooManyCredentials
 from countersign.effects import opening as effects
@@ -31,10 +31,10 @@ async def list_fix_credentials(owner: UsedOwner, services: UsedServices) -> list
 async def get_fix_credentials(credential_id: UUID, owner: UsedOwner, services: UsedServices) -> FixCredentialsOut:
     """Return one set of FIX credentials."""
     async with services.core.database.connection() as connection:
-        row = found(await credentials.get(connection, account_id=owner.account_id, credential_id=credential_id))
-    if row.kind is not CredentialKind.FIX:
-        raise NotFound
-    return FixCredentialsOut.of(row)
+        row = await credentials.get(
+            connection, account_id=owner.account_id, credential_id=credential_id, kind=CredentialKind.FIX
+        )
+    return FixCredentialsOut.of(found(row))
 
 
 @router.post("", status_code=202, responses=documented(*START_ERRORS, TooManyCredentials))

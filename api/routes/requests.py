@@ -6,9 +6,8 @@ from fastapi import APIRouter, Query
 
 from api.delivery import UsedRequest
 from api.problems import documented
-from api.routes.api_keys import OWNER_ERRORS
 from api.schemas import ActivationIn, CodeIn, LinkIn, RequestOut, RevealIn, SecretOut, TwoFactorCodeIn
-from api.services import UsedOwner, UsedServices, now
+from api.services import OWNER_ERRORS, UsedOwner, UsedServices, now
 from countersign.domain.errors import (
     CodeAlreadyUsed,
     CodeExpired,

@@ -1,4 +1,4 @@
-"""What the activities need from a messenger, whoever it is."""
+"""What a sender of SMS or mail must do, whoever it is."""
 
 from dataclasses import dataclass
 from typing import Protocol

@@ -10,9 +10,10 @@ from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateR
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from countersign.domain.errors import BY_SLUG, DomainError, RequestClosed, Unavailable
+from countersign.domain.errors import BY_SLUG, DomainError, Unavailable
 from countersign.domain.messages import AnyMessage, Verdict
 from countersign.effects.state import state_of
+from countersign.effects.steps import closed
 from countersign.effects.work import Desk, found
 from countersign.storage import requests, verdicts
 from countersign.storage.requests import Request
@@ -75,7 +76,7 @@ class Messenger:
         async with self.desk.database.connection() as connection:
             stored = await verdicts.find(connection, request_id=request.id, key=key)
         if stored is None:
-            raise RequestClosed(f"This request has ended: {request.outcome}.", outcome=request.outcome)
+            raise closed(request)
         state = state_of(request, rules=self.desk.rules)
         problem = Verdict(problem=stored.problem, detail=stored.detail, extra=stored.extra, state=state).as_error()
         if problem is not None:

@@ -1,4 +1,4 @@
-"""The numbers of the product, in one place (DESIGN.md, defaults)."""
+"""The numbers of the product, in one place."""
 
 from dataclasses import asdict, dataclass
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Machine-made values: API keys and secrets, FIX usernames and passwords, Session Names (DESIGN.md section 5).
+"""Machine-made values: API keys and secrets, FIX usernames and passwords, Session Names.
 
 A token is a prefix, a random body in base62 and six base62 digits of the CRC-32 of all that stands before them
 (the layout of GitHub's tokens), so that a scanner finds leaked ones without asking us. All values keep to

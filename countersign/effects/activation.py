@@ -20,7 +20,6 @@ from countersign.effects.codes import check_code, check_link, open_challenge, re
 from countersign.effects.ending import change_status, credential_of, end_request
 from countersign.effects.notices import as_requester, tell_managers, tell_owners
 from countersign.effects.steps import require_open, require_step
-from countersign.effects.two_factor import activate
 from countersign.effects.work import Work, found
 from countersign.storage import accounts, ledger, requests
 from countersign.storage.requests import Request
@@ -61,6 +60,14 @@ async def confirm(work: Work, request: Request, message: ActivationCode) -> None
     else:
         raise InvalidInput("A code or a link token is needed.")
     await activate(work, request)
+
+
+async def activate(work: Work, request: Request) -> None:
+    """Make the request's credential active, end the request, and tell the owners."""
+    credential = found(await credential_of(work, request))
+    await change_status(work, request, credential, CredentialStatus.ACTIVE)
+    await end_request(work, request, Outcome.ACTIVATED)
+    await tell_owners(work, "credential_activated", credential, request_id=request.id)
 
 
 async def ask_account_managers(work: Work, request: Request) -> None:
@@ -104,8 +111,6 @@ async def _checked(work: Work, request: Request, message: AccountManagerDecision
     credential = found(await credential_of(work, request))
     if statement.credential_version != credential.version:
         raise VersionChanged
-    if statement.decision == "activate":
-        require_thawed(work)
     if not await ledger.use_statement(work.connection, statement.id, request_id=request.id):
         raise InvalidStatement("The statement was used before; sign a new one.", fault="used")
     return statement

@@ -18,7 +18,7 @@ async def require_owner(work: Work, user_id: UUID) -> None:
 
 
 async def require_requester(work: Work, request: Request) -> None:
-    """Raise unless the request's user is still an owner, and nobody else is the actor."""
+    """Raise unless the request's user is still an owner, and no other signed-in person is the actor."""
     if work.actor.kind is ActorKind.USER and work.actor.user_id != request.user_id:
         raise NotTheRequester
     await require_owner(work, request.user_id)

@@ -2,7 +2,7 @@
 
 import base64
 import hmac
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import cast
 from uuid import UUID, uuid4
 
@@ -55,8 +55,8 @@ async def open_challenge(work: Work, request: Request, *, step: Step, channel: C
 async def resend(work: Work, request: Request) -> None:
     """Send a new code, or open the authenticator's window again; earlier codes stay good for their own time.
 
-    Raises ``NotAtThisStep``, ``CodeExpired``, ``ResendTooEarly`` or ``TooManyCodes``, the last two with ``retry_after``
-    (s).
+    Raises ``NotAtThisStep``, ``CodeExpired``, ``ResendTooEarly`` or ``TooManyCodes``; the last two tell in
+    ``retry_after`` how many seconds to wait.
     """
     if request.step not in CODE_STEPS:
         raise NotAtThisStep(f"No code is asked for at the step {request.step}.", step=request.step)
@@ -140,7 +140,7 @@ def _challenge_id(request: Request) -> UUID:
     return found(request.challenge_id)
 
 
-def _deadline(work: Work, request: Request, step: Step, window: Window) -> object:
+def _deadline(work: Work, request: Request, step: Step, window: Window) -> datetime:
     if step is Step.ACTIVATION_CODE:
         return work.at + work.rules.activation_unconfirmed
     # A FIX creation is interrupted when its newest code runs out (article: FIX Credentials creation).

@@ -12,6 +12,8 @@ from countersign.storage import credentials, requests
 from countersign.storage.credentials import Credential
 from countersign.storage.requests import Request
 
+_TIME_RAN_OUT = "time ran out"
+
 
 async def end_request(work: Work, request: Request, outcome: Outcome, *, reason: str | None = None) -> None:
     """Close the request; unless it activated, take its credential back to where nobody can use it half-made."""
@@ -33,7 +35,18 @@ async def end_from_outside(work: Work, request: Request, outcome: Outcome, *, re
 async def end_overdue(work: Work, request: Request) -> None:
     """End the request if its step's deadline has come."""
     if is_overdue(request, at=work.at):
-        await end_request(work, request, EXPIRY_OUTCOME[request.step], reason="time ran out")
+        await end_request(work, request, EXPIRY_OUTCOME[request.step], reason=_TIME_RAN_OUT)
+
+
+async def end_overdue_from_outside(work: Work, request: Request) -> bool:
+    """End the request if its step's deadline has come, without its workflow; tell whether it had.
+
+    The workflow may be asleep while the worker is down; a dead request must not stand in the way of anything.
+    """
+    if not is_overdue(request, at=work.at):
+        return False
+    await end_from_outside(work, request, EXPIRY_OUTCOME[request.step], reason=_TIME_RAN_OUT)
+    return True
 
 
 def is_overdue(request: Request, *, at: datetime) -> bool:

@@ -14,7 +14,7 @@ from countersign.storage import accounts, notices, users
 from countersign.storage.credentials import Credential
 from countersign.storage.requests import Request
 
-KIND_LABELS = {CredentialKind.API_KEY: "API key", CredentialKind.FIX: "FIX credentials"}
+_KIND_LABELS = {CredentialKind.API_KEY: "API key", CredentialKind.FIX: "FIX credentials"}
 _SESSION_LABELS = {None: "", SessionType.TRADE: "trade", SessionType.MARKET_DATA: "market data"}
 
 
@@ -61,7 +61,7 @@ async def _tell(
 async def _context(work: Work, credential: Credential, *, reason: str = "") -> dict[str, Any]:
     return {
         **await _common(work),
-        "kind_label": KIND_LABELS[credential.kind],
+        "kind_label": _KIND_LABELS[credential.kind],
         "credential_name": credential.name,
         "session_type": _SESSION_LABELS[credential.session_type],
         "permissions": list(credential.permissions),
@@ -77,11 +77,4 @@ async def _common(work: Work) -> dict[str, Any]:
         "account_name": work.account.name,
         "at": work.at.strftime("%Y-%m-%d %H:%M UTC"),
         "actor_name": actor.name if actor else "",
-        "kind_label": "",
-        "credential_name": "",
-        "session_type": "",
-        "permissions": [],
-        "funds_permissions": [],
-        "ip_whitelist": [],
-        "reason": "",
     }

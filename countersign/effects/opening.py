@@ -10,7 +10,6 @@ from countersign.domain.errors import (
     AcknowledgementMissing,
     IdempotencyKeyReused,
     NameTaken,
-    NotFound,
     NothingChanged,
     RequestOpen,
     TooManyCredentials,
@@ -20,12 +19,12 @@ from countersign.domain.errors import (
 from countersign.domain.names import fold_name, parse_name
 from countersign.domain.people import TwoFactorMethod
 from countersign.domain.permissions import parse_permissions
-from countersign.domain.requests import EXPIRY_OUTCOME, Journey
+from countersign.domain.requests import Journey
 from countersign.domain.secrets import new_session_name
 from countersign.domain.whitelist import parse_whitelist
 from countersign.effects.authority import require_owner, require_thawed
 from countersign.effects.codes import TWO_FACTOR_CHANNELS, require_sends_left
-from countersign.effects.ending import end_from_outside, is_overdue
+from countersign.effects.ending import end_overdue_from_outside
 from countersign.effects.work import Work, found
 from countersign.storage import credentials, ledger, requests, users
 from countersign.storage.credentials import Credential
@@ -124,14 +123,13 @@ async def activate_fix_credentials(work: Work, user_id: UUID, credential_id: UUI
 
 async def find_credential(work: Work, credential_id: UUID, *, kind: CredentialKind) -> Credential:
     """Return the account's credential of that kind, or raise ``NotFound``."""
-    credential = found(await credentials.get(work.connection, account_id=work.account.id, credential_id=credential_id))
-    if credential.kind is not kind:
-        raise NotFound
-    return credential
+    return found(
+        await credentials.get(work.connection, account_id=work.account.id, credential_id=credential_id, kind=kind)
+    )
 
 
 async def replayed(work: Work, user_id: UUID, replay: Replay | None) -> Request | None:
-    """Return the request that this Idempotency-Key made before; raises ``IdempotencyKeyReused`` for another body."""
+    """Return the request this Idempotency-Key made before, if any; ``IdempotencyKeyReused`` for another body."""
     if replay is None:
         return None
     record = await ledger.find_idempotency(
@@ -201,24 +199,16 @@ async def _require_ready(work: Work, user_id: UUID) -> TwoFactorMethod:
 
 async def _require_none_open(work: Work, credential: Credential) -> None:
     request = await requests.open_of_credential(work.connection, credential.id)
-    if request is not None and not await _ended_overdue(work, request):
+    if request is not None and not await end_overdue_from_outside(work, request):
         raise RequestOpen(request_id=str(request.id))
 
 
 async def _require_free_name(work: Work, name_key: str) -> None:
     request = await requests.open_of_name(work.connection, account_id=work.account.id, name_key=name_key)
-    if request is not None and not await _ended_overdue(work, request):
+    if request is not None and not await end_overdue_from_outside(work, request):
         raise NameTaken("An open creation has that name; resume or cancel it.", request_id=str(request.id))
     if await credentials.name_exists(work.connection, account_id=work.account.id, name_key=name_key):
         raise NameTaken
-
-
-async def _ended_overdue(work: Work, request: Request) -> bool:
-    # Its workflow may be asleep while the worker is down; a dead request must not stand in the way of a new one.
-    if not is_overdue(request, at=work.at):
-        return False
-    await end_from_outside(work, request, EXPIRY_OUTCOME[request.step], reason="time ran out")
-    return True
 
 
 async def _require_room(work: Work) -> None:
@@ -226,7 +216,7 @@ async def _require_room(work: Work) -> None:
     if await credentials.count(work.connection, work.account.id) < limit:
         return
     for request in await requests.of_account(work.connection, work.account.id, only_open=True, limit=limit):
-        await _ended_overdue(work, request)
+        await end_overdue_from_outside(work, request)
     if await credentials.count(work.connection, work.account.id) >= limit:
         raise TooManyCredentials(f"An account has at most {limit} credentials.", limit=limit)
 

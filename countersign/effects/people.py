@@ -13,8 +13,8 @@ from countersign.domain.audit import AuditTag
 from countersign.domain.errors import Conflict, InvalidInput, NothingChanged
 from countersign.domain.messages import Actor
 from countersign.domain.people import TwoFactorMethod, mask_email, mask_phone
-from countersign.domain.requests import EXPIRY_OUTCOME, Outcome
-from countersign.effects.ending import end_from_outside, is_overdue
+from countersign.domain.requests import Outcome
+from countersign.effects.ending import end_from_outside, end_overdue_from_outside
 from countersign.effects.work import Desk, Work, found
 from countersign.storage import accounts, oversight, requests, users
 from countersign.storage.database import Connection
@@ -114,9 +114,7 @@ async def _tell_and_cancel(work: Work, before: User, after: User) -> list[Reques
 
 
 async def _end(work: Work, request: Request) -> None:
-    if is_overdue(request, at=work.at):
-        await end_from_outside(work, request, EXPIRY_OUTCOME[request.step], reason="time ran out")
-    else:
+    if not await end_overdue_from_outside(work, request):
         await end_from_outside(work, request, Outcome.CANCELLED, reason=_REASON)
 
 

@@ -5,10 +5,15 @@ from countersign.domain.requests import Step
 from countersign.storage.requests import Request
 
 
+def closed(request: Request) -> RequestClosed:
+    """Return the error for a message to a request that has ended."""
+    return RequestClosed(f"This request has ended: {request.outcome}.", outcome=request.outcome)
+
+
 def require_open(request: Request) -> None:
     """Raise ``RequestClosed`` when the request has ended."""
     if request.outcome is not None:
-        raise RequestClosed(f"This request has ended: {request.outcome}.", outcome=request.outcome)
+        raise closed(request)
 
 
 def require_step(request: Request, step: Step) -> None:

@@ -6,10 +6,11 @@ from countersign.domain.audit import AuditTag
 from countersign.domain.credentials import CredentialStatus
 from countersign.domain.errors import RevealChallengeMissing
 from countersign.domain.messages import TwoFactorCode
-from countersign.domain.requests import Journey, Outcome, Step
+from countersign.domain.requests import Journey, Step
+from countersign.effects.activation import activate
 from countersign.effects.authority import require_requester
 from countersign.effects.codes import check_code
-from countersign.effects.ending import change_status, credential_of, end_request
+from countersign.effects.ending import change_status, credential_of
 from countersign.effects.notices import tell_owners
 from countersign.effects.secrets import make_credential
 from countersign.effects.steps import require_step
@@ -69,14 +70,6 @@ async def _edited(work: Work, request: Request, _message: TwoFactorCode) -> None
 
 async def _activated(work: Work, request: Request, _message: TwoFactorCode) -> None:
     await activate(work, request)
-
-
-async def activate(work: Work, request: Request) -> None:
-    """Make the request's credential active, end the request, and tell the owners."""
-    credential = found(await credential_of(work, request))
-    await change_status(work, request, credential, CredentialStatus.ACTIVE)
-    await end_request(work, request, Outcome.ACTIVATED)
-    await tell_owners(work, "credential_activated", credential, request_id=request.id)
 
 
 _CONFIRMED: dict[Journey, Callable[[Work, Request, TwoFactorCode], Awaitable[None]]] = {

@@ -1,5 +1,7 @@
 """The demo accounts of the local stack: one user per case."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -69,16 +71,21 @@ DEMO_USERS = (
 
 async def seed(settings: Settings) -> None:
     """Make the demo accounts and users that are missing; repeating it changes nothing."""
+    async with seeds_opened(settings) as (connection, keys):
+        await seed_with(connection, keys)
+
+
+@asynccontextmanager
+async def seeds_opened(settings: Settings) -> AsyncIterator[tuple[Connection, KeyRing]]:
+    """Lend a connection in a transaction, and the keys that seeds of authenticators are sealed under."""
     keys = load_key_ring(
-        json_text=settings.key_ring.get_secret_value(),
-        file=settings.key_ring_file,
-        purposes={Purpose.TOTP_SEED},
+        json_text=settings.key_ring.get_secret_value(), file=settings.key_ring_file, purposes={Purpose.TOTP_SEED}
     )
     database = Database(settings.database_url.get_secret_value(), pool_size=1)
     await database.open()
     try:
         async with database.transaction() as connection:
-            await seed_with(connection, keys)
+            yield connection, keys
     finally:
         await database.close()
 

@@ -13,10 +13,10 @@ LOOPBACK = "127.0.0.1"
 class Ports:
     """Where a local stack listens."""
 
-    api: int = 8080
-    temporal: int = 7233
-    temporal_ui: int = 8233
-    postgres: int = 54329
+    api: int
+    temporal: int
+    temporal_ui: int
+    postgres: int
 
 
 def require_free(wanted: Mapping[str, tuple[int, str]]) -> None:

@@ -4,13 +4,12 @@ from datetime import timedelta
 
 import pyotp
 
-from countersign.adapters.keyring import Purpose, load_key_ring
-from countersign.local.demo import DEMO_USERS, DemoUser
+from countersign.adapters.keyring import Purpose
+from countersign.local.demo import DEMO_USERS, DemoUser, seeds_opened
 from countersign.local.errors import StackError
 from countersign.local.issuer import load_or_make_issuer
 from countersign.settings import Settings
 from countersign.storage import users
-from countersign.storage.database import Database
 
 
 def demo_token(settings: Settings, name: str, *, hours: int = 1) -> str:
@@ -31,18 +30,10 @@ async def demo_otp(settings: Settings, name: str) -> str:
 async def demo_totp_seed(settings: Settings, name: str) -> str:
     """Return the seed of the demo user's authenticator in base32; raises ``StackError`` without one."""
     user = _find(settings, name)
-    database = Database(settings.database_url.get_secret_value(), pool_size=1)
-    await database.open()
-    try:
-        async with database.connection() as connection:
-            stored = await users.get(connection, user.id)
-    finally:
-        await database.close()
+    async with seeds_opened(settings) as (connection, keys):
+        stored = await users.get(connection, user.id)
     if stored is None or stored.totp_seed is None:
         raise StackError(f"{name} has no authenticator")
-    keys = load_key_ring(
-        json_text=settings.key_ring.get_secret_value(), file=settings.key_ring_file, purposes={Purpose.TOTP_SEED}
-    )
     return keys.open(Purpose.TOTP_SEED, stored.totp_seed, bound_to=f"user:{user.id}").decode()
 
 

@@ -1,1 +1,1 @@
-"""SQL on PostgreSQL: one module per table; nothing here knows a rule of the product."""
+"""SQL on PostgreSQL: a module for each thing that is stored. Constraint violations become domain errors here."""

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from countersign.domain.people import Role
-from countersign.storage.database import Connection, many, one, scalar
+from countersign.storage.database import Connection, column, one, scalar
 
 
 class Account(BaseModel, frozen=True):
@@ -91,24 +91,14 @@ async def is_assigned(connection: Connection, *, account_id: UUID, user_id: UUID
 
 async def managers(connection: Connection, account_id: UUID) -> list[UUID]:
     """Return the ids of the account managers assigned to the account, never a member's."""
-    query = """SELECT s.user_id AS id FROM account_manager_assignments s JOIN users u ON u.id = s.user_id
+    query = """SELECT s.user_id FROM account_manager_assignments s JOIN users u ON u.id = s.user_id
                WHERE s.account_id = %s AND u.staff_role = 'account_manager'
                AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.account_id = s.account_id AND m.user_id = s.user_id)
                ORDER BY s.user_id"""
-    return [found.id for found in await many(connection, _Id, query, (account_id,))]
+    return await column(connection, query, (account_id,))
 
 
 async def owners(connection: Connection, account_id: UUID) -> list[UUID]:
     """Return the ids of the account's owners."""
-    query = "SELECT user_id AS id FROM memberships WHERE account_id = %s AND role = 'owner' ORDER BY user_id"
-    return [found.id for found in await many(connection, _Id, query, (account_id,))]
-
-
-async def of_user(connection: Connection, user_id: UUID) -> list[UUID]:
-    """Return the ids of the accounts that the user belongs to, in lock order."""
-    query = "SELECT account_id AS id FROM memberships WHERE user_id = %s ORDER BY account_id"
-    return [found.id for found in await many(connection, _Id, query, (user_id,))]
-
-
-class _Id(BaseModel, frozen=True):
-    id: UUID
+    query = "SELECT user_id FROM memberships WHERE account_id = %s AND role = 'owner' ORDER BY user_id"
+    return await column(connection, query, (account_id,))

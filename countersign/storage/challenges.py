@@ -22,12 +22,6 @@ class Send(BaseModel, frozen=True):
     delivery: Delivery
 
 
-class _Window(BaseModel, frozen=True):
-    number: int
-    opened_at: datetime
-    expires_at: datetime
-
-
 async def insert(
     connection: Connection,
     *,
@@ -61,8 +55,7 @@ async def add_send(
 async def windows(connection: Connection, challenge_id: UUID) -> list[Window]:
     """Return all windows of a challenge, oldest first."""
     query = "SELECT number, opened_at, expires_at FROM code_sends WHERE challenge_id = %s ORDER BY number"
-    rows = await many(connection, _Window, query, (challenge_id,))
-    return [Window(number=row.number, opened_at=row.opened_at, expires_at=row.expires_at) for row in rows]
+    return await many(connection, Window, query, (challenge_id,))
 
 
 async def get_send(connection: Connection, *, challenge_id: UUID, number: int) -> Send | None:

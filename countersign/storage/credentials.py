@@ -67,10 +67,13 @@ async def insert(connection: Connection, new: NewCredential) -> None:
         raise NameTaken from error
 
 
-async def get(connection: Connection, *, account_id: UUID, credential_id: UUID) -> Credential | None:
-    """Return a credential of the account that was not discarded."""
-    query = f"SELECT {_COLUMNS} FROM credentials WHERE id = %s AND account_id = %s AND status <> 'discarded'"
-    return await one(connection, Credential, query, (credential_id, account_id))
+async def get(
+    connection: Connection, *, account_id: UUID, credential_id: UUID, kind: CredentialKind | None = None
+) -> Credential | None:
+    """Return a credential of the account that was not discarded; of that kind, if one is given."""
+    query = f"""SELECT {_COLUMNS} FROM credentials WHERE id = %s AND account_id = %s AND status <> 'discarded'
+                AND (%s::text IS NULL OR kind = %s)"""
+    return await one(connection, Credential, query, (credential_id, account_id, kind, kind))
 
 
 async def by_session_name(connection: Connection, name: str) -> Credential | None:

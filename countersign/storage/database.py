@@ -15,7 +15,7 @@ Values = dict[str, Any] | tuple[Any, ...] | None
 Row = TypeVar("Row")
 
 _WAIT_SECONDS = 3.0
-_STATEMENT_TIMEOUT = "-c statement_timeout=10s -c idle_in_transaction_session_timeout=30s -c timezone=UTC"
+_OPTIONS = "-c statement_timeout=10s -c idle_in_transaction_session_timeout=30s -c timezone=UTC"
 
 
 class Database:
@@ -29,7 +29,7 @@ class Database:
             max_size=pool_size,
             timeout=_WAIT_SECONDS,
             check=AsyncConnectionPool.check_connection,
-            kwargs={"autocommit": True, "options": _STATEMENT_TIMEOUT, "connect_timeout": 3},
+            kwargs={"autocommit": True, "options": _OPTIONS, "connect_timeout": 3},
         )
 
     async def open(self) -> None:
@@ -71,6 +71,12 @@ async def one(connection: Connection, model: type[Row], query: LiteralString, va
     """Return the first row of ``query`` as a ``model``, or None."""
     async with connection.cursor(row_factory=class_row(model)) as cursor:
         return await (await cursor.execute(query, values)).fetchone()
+
+
+async def column(connection: Connection, query: LiteralString, values: Values = None) -> list[Any]:
+    """Return the first column of every row of ``query``."""
+    async with connection.cursor(row_factory=tuple_row) as cursor:
+        return [row[0] for row in await (await cursor.execute(query, values)).fetchall()]
 
 
 async def scalar(connection: Connection, query: LiteralString, values: Values = None) -> Any:

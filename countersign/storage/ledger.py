@@ -32,6 +32,9 @@ class IdempotencyRecord(BaseModel, frozen=True):
     request_id: UUID
 
 
+EVENT_COLUMNS = "account_id, number, event, at, actor_kind, actor_id, ip, request_id, credential_id, details"
+
+
 async def append(  # noqa: PLR0913 - the columns of one row
     connection: Connection,
     *,
@@ -67,9 +70,8 @@ async def append(  # noqa: PLR0913 - the columns of one row
 
 async def events(connection: Connection, account_id: UUID, *, before: int | None, limit: int) -> list[AuditEvent]:
     """Return the account's audit events, newest first, below number ``before``."""
-    query = """SELECT account_id, number, event, at, actor_kind, actor_id, ip, request_id, credential_id, details
-               FROM audit_events WHERE account_id = %s AND (%s::bigint IS NULL OR number < %s)
-               ORDER BY number DESC LIMIT %s"""
+    query = f"""SELECT {EVENT_COLUMNS} FROM audit_events
+                WHERE account_id = %s AND (%s::bigint IS NULL OR number < %s) ORDER BY number DESC LIMIT %s"""
     return await many(connection, AuditEvent, query, (account_id, before, before, limit))
 
 

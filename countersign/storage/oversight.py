@@ -6,8 +6,8 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from countersign.domain.requests import Channel, Delivery, Step
-from countersign.storage.database import Connection, many
-from countersign.storage.ledger import AuditEvent
+from countersign.storage.database import Connection, column, many
+from countersign.storage.ledger import EVENT_COLUMNS, AuditEvent
 from countersign.storage.requests import Request
 
 
@@ -55,8 +55,7 @@ async def deliveries_of(connection: Connection, request_id: UUID) -> list[CodeDe
 
 async def events_of(connection: Connection, request: Request) -> list[AuditEvent]:
     """Return the audit events of a request, oldest first."""
-    query = """SELECT account_id, number, event, at, actor_kind, actor_id, ip, request_id, credential_id, details
-               FROM audit_events WHERE account_id = %s AND request_id = %s ORDER BY number"""
+    query = f"SELECT {EVENT_COLUMNS} FROM audit_events WHERE account_id = %s AND request_id = %s ORDER BY number"
     return await many(connection, AuditEvent, query, (request.account_id, request.id))
 
 
@@ -65,12 +64,8 @@ async def accounts_concerning(connection: Connection, user_id: UUID) -> list[UUI
 
     An account manager who activates by name has begun a request in an account that he or she does not belong to.
     """
-    query = """SELECT account_id AS id FROM memberships WHERE user_id = %(user)s
+    query = """SELECT account_id FROM memberships WHERE user_id = %(user)s
                UNION SELECT account_id FROM account_manager_assignments WHERE user_id = %(user)s
                UNION SELECT account_id FROM requests WHERE user_id = %(user)s AND outcome IS NULL
-               ORDER BY id"""
-    return [found.id for found in await many(connection, _Id, query, {"user": user_id})]
-
-
-class _Id(BaseModel, frozen=True):
-    id: UUID
+               ORDER BY account_id"""
+    return await column(connection, query, {"user": user_id})

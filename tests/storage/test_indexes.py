@@ -10,7 +10,17 @@ import pytest
 
 from countersign.domain.credentials import CredentialKind
 from countersign.local.postgres import EmbeddedPostgres
-from countersign.storage import accounts, challenges, credentials, figures, ledger, notices, requests, verdicts
+from countersign.storage import (
+    accounts,
+    challenges,
+    credentials,
+    figures,
+    ledger,
+    notices,
+    oversight,
+    requests,
+    verdicts,
+)
 from countersign.storage.database import Connection, Database
 from tests.support.databases import OwnDatabase
 
@@ -41,7 +51,7 @@ HOT: dict[str, Query] = {
     "the verdict on a message": lambda c: verdicts.find(c, request_id=ID, key="x"),
     "an idempotency key": lambda c: ledger.find_idempotency(c, account_id=ID, user_id=ID, route="x", key="x"),
     "audit events": lambda c: ledger.events(c, ID, before=9, limit=9),
-    "the accounts of a user": lambda c: accounts.of_user(c, ID),
+    "the accounts of a user": lambda c: oversight.accounts_concerning(c, ID),
     "the account managers of an account": lambda c: accounts.managers(c, ID),
     "open requests by step": figures.open_requests,
     "what waits": figures.waits,
