@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 
@@ -22,9 +23,9 @@ from api.routes import (
 )
 from api.services import Services
 from api.tokens import TokenVerifier
+from countersign.adapters.local_inbox import LocalInbox
 from countersign.settings import Settings
 from countersign.wiring import API_PURPOSES, messenger, parts, require_service_settings
-from countersign.wiring import local_inbox as wired_inbox
 
 _CODEC_PATHS = ("/codec/encode", "/codec/decode")
 _PAYLOADS_BYTES = 4_000_000  # Temporal takes payloads of 2 MB, and base64 makes them a third longer
@@ -33,38 +34,48 @@ _PAYLOADS_BYTES = 4_000_000  # Temporal takes payloads of 2 MB, and base64 makes
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Return the application; its parts open with it and close with it."""
     settings = settings or Settings()
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        require_service_settings(settings)
-        async with parts(settings, purposes=API_PURPOSES, lazy=True) as core:
-            app.state.services = Services(
-                core=core,
-                messenger=messenger(core),
-                tokens=TokenVerifier(settings),
-                inbox=wired_inbox(settings, instead_of="") if settings.mode == "local" else None,
-            )
-            yield
-
     app = FastAPI(
         title="Countersign",
         summary="Issues trading credentials through approvals that wait for people.",
         version="1",
-        lifespan=lifespan,
+        lifespan=partial(_lifespan, settings=settings),
         redirect_slashes=False,  # a redirect would lead to wherever the Host header says
         license_info={"name": "Apache-2.0"},
     )
+    app.state.metrics = Metrics()
     problems.install(app)
+    _add_routes(app, settings)
+    _add_middleware(app, settings)
+    document.install(app)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI, *, settings: Settings) -> AsyncIterator[None]:
+    require_service_settings(settings)
+    async with parts(settings, purposes=API_PURPOSES, lazy=True) as core:
+        app.state.services = Services(
+            core=core,
+            messenger=messenger(core),
+            tokens=TokenVerifier(settings),
+            inbox=LocalInbox(settings.data) if settings.mode == "local" else None,
+        )
+        yield
+
+
+def _add_routes(app: FastAPI, settings: Settings) -> None:
     for module in (api_keys, fix_credentials, requests, account_manager, audit, health, metrics, activation_page):
         app.include_router(module.router)
     if settings.mode == "local":
         app.include_router(local_inbox.router)
-        app.add_middleware(LoopbackOnly)
     app.mount("/codec", codec_app(settings, lambda: app.state.services))
-    app.state.metrics = Metrics()
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    # The last one added is the outermost.
+    if settings.mode == "local":
+        app.add_middleware(LoopbackOnly)
     app.add_middleware(BodyLimit, limit=settings.body_limit_bytes, limits=dict.fromkeys(_CODEC_PATHS, _PAYLOADS_BYTES))
     app.add_middleware(problems.Unforeseen)
     app.add_middleware(Measured, metrics=app.state.metrics)
     app.add_middleware(NoStore)
-    document.install(app)
-    return app

@@ -52,8 +52,11 @@ class Parts:
 
 @asynccontextmanager
 async def parts(settings: Settings, *, purposes: frozenset[Purpose], lazy: bool) -> AsyncIterator[Parts]:
-    """Open database and Temporal; a lazy Temporal client connects at its first call."""
-    require_settings(settings)
+    """Open database and Temporal; a lazy Temporal client connects at its first call.
+
+    Raises ``SettingsMissing``, ``KeyRingInvalid``, and ``RuntimeError`` when Temporal does not answer (never if lazy).
+    """
+    _require_database(settings)
     keys = load_key_ring(json_text=settings.key_ring.get_secret_value(), file=settings.key_ring_file, purposes=purposes)
     database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size)
     await database.open()
@@ -72,15 +75,14 @@ async def parts(settings: Settings, *, purposes: frozenset[Purpose], lazy: bool)
         await database.close()
 
 
-def require_settings(settings: Settings) -> None:
-    """Raise ``SettingsMissing`` when there is no database to work with."""
+def _require_database(settings: Settings) -> None:
     if not settings.database_url.get_secret_value():
         raise SettingsMissing("DATABASE_URL is not set.")
 
 
 def require_service_settings(settings: Settings) -> None:
     """Raise ``SettingsMissing``: a line for each setting that a production service lacks, or must not have."""
-    require_settings(settings)
+    _require_database(settings)
     if settings.mode == "production":
         faults = [told for told, at_fault in _production_faults(settings).items() if at_fault]
         if faults:
@@ -120,7 +122,7 @@ def messenger(core: Parts) -> Messenger:
 
 
 def sms_sender(settings: Settings) -> SmsSender:
-    """Return Twilio, or the local stack's inbox where Twilio is not configured."""
+    """Return Twilio, or where it is not configured the local stack's inbox; else raise ``SettingsMissing``."""
     if settings.twilio_account_sid:
         return TwilioSms(
             account_sid=settings.twilio_account_sid,
@@ -129,11 +131,11 @@ def sms_sender(settings: Settings) -> SmsSender:
             base_url=settings.twilio_base_url,
             timeout_seconds=settings.provider_timeout_seconds,
         )
-    return local_inbox(settings, instead_of="COUNTERSIGN_TWILIO_ACCOUNT_SID")
+    return _local_inbox(settings, instead_of="COUNTERSIGN_TWILIO_ACCOUNT_SID")
 
 
 def mail_sender(settings: Settings) -> MailSender:
-    """Return SendGrid, or the local stack's inbox where SendGrid is not configured."""
+    """Return SendGrid, or where it is not configured the local stack's inbox; else raise ``SettingsMissing``."""
     if settings.sendgrid_api_key.get_secret_value():
         return SendGridMail(
             api_key=settings.sendgrid_api_key.get_secret_value(),
@@ -141,11 +143,10 @@ def mail_sender(settings: Settings) -> MailSender:
             base_url=settings.sendgrid_base_url,
             timeout_seconds=settings.provider_timeout_seconds,
         )
-    return local_inbox(settings, instead_of="COUNTERSIGN_SENDGRID_API_KEY")
+    return _local_inbox(settings, instead_of="COUNTERSIGN_SENDGRID_API_KEY")
 
 
-def local_inbox(settings: Settings, *, instead_of: str) -> LocalInbox:
-    """Return the inbox of the local stack; raises ``SettingsMissing`` anywhere else."""
+def _local_inbox(settings: Settings, *, instead_of: str) -> LocalInbox:
     if settings.mode != "local":
         raise SettingsMissing(f"{instead_of} is not set.")
     return LocalInbox(settings.data)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import signal
-from contextlib import suppress
+from contextlib import aclosing, suppress
 
 from countersign.settings import Settings
 from countersign.wiring import (
@@ -39,13 +39,13 @@ async def run_worker(settings: Settings) -> None:
 
 
 async def _work(core: Parts, stop: asyncio.Event) -> None:
-    sms, mail = sms_sender(core.settings), mail_sender(core.settings)
-    chores = asyncio.create_task(dispatcher(core, mail).run())
-    try:
-        async with worker(core, sms=sms, mail=mail):
-            _LOG.info("Working on the task queue %s", core.settings.task_queue)
-            await stop.wait()
-    finally:
-        chores.cancel()
-        with suppress(asyncio.CancelledError):
-            await chores
+    async with aclosing(sms_sender(core.settings)) as sms, aclosing(mail_sender(core.settings)) as mail:
+        chores = asyncio.create_task(dispatcher(core, mail).run())
+        try:
+            async with worker(core, sms=sms, mail=mail):
+                _LOG.info("Working on the task queue %s", core.settings.task_queue)
+                await stop.wait()
+        finally:
+            chores.cancel()
+            with suppress(asyncio.CancelledError):
+                await chores

@@ -51,9 +51,7 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> Issuer:
 
 
 @pytest.fixture(scope="session")
-def settings(
-    postgres: EmbeddedPostgres, temporal: EmbeddedTemporal, issuer: Issuer, providers: Providers
-) -> Settings:
+def settings(postgres: EmbeddedPostgres, temporal: EmbeddedTemporal, issuer: Issuer, providers: Providers) -> Settings:
     return Settings(
         database_url=SecretStr(postgres.app_url),
         temporal_address=temporal.address,
@@ -103,5 +101,3 @@ async def serving(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             yield client
-
-

@@ -24,9 +24,15 @@ class SmsSender(Protocol):
         number, the text or a credential.
         """
 
+    async def aclose(self) -> None:
+        """Let go of connections and threads; nothing is sent after that."""
+
 
 class MailSender(Protocol):
     """Sends mails."""
 
     async def send_mail(self, *, to: str, mail: Mail, key: str) -> None:
         """Hand ``mail`` over for the address ``to``; ``key`` and errors as in ``SmsSender.send_sms``."""
+
+    async def aclose(self) -> None:
+        """Let go of connections and threads; nothing is sent after that."""

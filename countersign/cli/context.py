@@ -6,7 +6,7 @@ from pathlib import Path
 from countersign.settings import Settings
 
 
-def local_settings() -> Settings:
+def command_settings() -> Settings:
     """Return the settings; without COUNTERSIGN_MODE, what the local stack in the data folder wrote fills the gaps."""
     # Imported here: see countersign/cli/up.py.
     from countersign.local.environment import ENVIRONMENT_NAME

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from countersign.cli.context import local_settings
+from countersign.cli.context import command_settings
 
 
 class DemoKind(StrEnum):
@@ -34,7 +34,7 @@ def demo(
     from countersign.cli.narrator import Narrator
     from countersign.local.sign_in import demo_token
 
-    settings = local_settings()
+    settings = command_settings()
     url = api_url(settings)
     with Api(url, demo_token(settings, user)) as owner, Api(url, demo_token(settings, "amy")) as manager:
         owner.get("/readyz")

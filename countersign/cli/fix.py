@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import typer
 
-from countersign.cli.context import local_settings
+from countersign.cli.context import command_settings
 from countersign.cli.output import console, fields, moment, print_json
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def sign(
     with _signed_in(acting_as) as api:
         entry = _find(api, session_name)
         signed = StatementOut.model_validate(api.post(_path(entry, "statement"), _body(entry, decision, reason)))
-        line = _signal_line(local_settings(), signed, codec=f"{api.url}/codec", with_token=acting_as is None)
+        line = _signal_line(command_settings(), signed, codec=f"{api.url}/codec", with_token=acting_as is None)
     if as_json:
         print_json({**signed.model_dump(), "command": line})
         return
@@ -117,7 +117,7 @@ def _told(entry: "QueueEntry", after: "RequestOut") -> str:
 def _signed_in(acting_as: str | None) -> "Iterator[Api]":
     from countersign.cli.http import Api, api_url, bearer_token
 
-    settings = local_settings()
+    settings = command_settings()
     with Api(api_url(settings), bearer_token(settings, acting_as)) as api:
         yield api
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from countersign.cli.context import local_settings
+from countersign.cli.context import command_settings
 
 DemoName = Annotated[str, typer.Argument(metavar="USER", help="A demo user, as `countersign up` lists them.")]
 
@@ -13,7 +13,7 @@ def token(user: DemoName, hours: Annotated[int, typer.Option(min=1, max=24)] = 1
     """Print a bearer token of a demo user."""
     from countersign.local.sign_in import demo_token
 
-    typer.echo(demo_token(local_settings(), user, hours=hours))
+    typer.echo(demo_token(command_settings(), user, hours=hours))
 
 
 def otp(user: DemoName) -> None:
@@ -22,4 +22,4 @@ def otp(user: DemoName) -> None:
 
     from countersign.local.sign_in import demo_otp
 
-    typer.echo(asyncio.run(demo_otp(local_settings(), user)))
+    typer.echo(asyncio.run(demo_otp(command_settings(), user)))

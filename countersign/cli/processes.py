@@ -1,6 +1,6 @@
 """``countersign api``, ``worker``, ``migrate`` and ``seed``: the processes of a deployment, one by one."""
 
-from countersign.cli.context import local_settings
+from countersign.cli.context import command_settings
 
 
 def api() -> None:
@@ -9,7 +9,7 @@ def api() -> None:
 
     from api.app import create_app
 
-    settings = local_settings()
+    settings = command_settings()
     uvicorn.run(
         create_app(settings),
         host=settings.api_host,
@@ -27,14 +27,14 @@ def worker() -> None:
 
     from countersign.work_loop import run_worker
 
-    asyncio.run(run_worker(local_settings()))
+    asyncio.run(run_worker(command_settings()))
 
 
 def migrate() -> None:
     """Bring the database schema up to date, as the owner role."""
     from countersign.storage.migrate import migrate as apply_migrations
 
-    settings = local_settings()
+    settings = command_settings()
     apply_migrations((settings.migration_database_url or settings.database_url).get_secret_value())
 
 
@@ -45,7 +45,7 @@ def seed() -> None:
     from countersign.domain.errors import Forbidden
     from countersign.local.demo import seed as make_demo_accounts
 
-    settings = local_settings()
+    settings = command_settings()
     if settings.mode != "local":
         raise Forbidden("Demo accounts are for the local stack alone.")
     asyncio.run(make_demo_accounts(settings))

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from temporalio.service import RPCError
 
 from countersign.adapters.keyring import KeyRingInvalid, Purpose
-from countersign.cli.context import local_settings
+from countersign.cli.context import command_settings
 from countersign.domain.errors import Unavailable
 from countersign.domain.messages import Actor, ActorKind
 from countersign.wiring import Parts, SettingsMissing, parts
@@ -18,7 +18,7 @@ OPS = Actor(kind=ActorKind.OPS)
 @asynccontextmanager
 async def opened(*, temporal: bool = False) -> AsyncIterator[Parts]:
     """Open the database, and Temporal if asked for; what does not answer is told as ``Unavailable``."""
-    settings = local_settings()
+    settings = command_settings()
     # The pool tells of each vain attempt; the command tells once.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     async with AsyncExitStack() as stack:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from countersign.cli.context import local_settings
+from countersign.cli.context import command_settings
 from countersign.local.files import read_environment, write_environment, write_private
 
 
@@ -41,7 +41,7 @@ def _stack_env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_command_finds_the_stack_that_runs_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:2")
 
-    settings = local_settings()
+    settings = command_settings()
 
     assert (settings.mode, settings.api_port) == ("local", 1234)
     assert settings.temporal_address == "127.0.0.1:2"
@@ -51,4 +51,4 @@ def test_a_command_finds_the_stack_that_runs_here(monkeypatch: pytest.MonkeyPatc
 def test_a_command_with_a_mode_of_its_own_leaves_the_stack_aside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COUNTERSIGN_MODE", "production")
 
-    assert local_settings().api_port == 8080
+    assert command_settings().api_port == 8080
