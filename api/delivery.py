@@ -1,15 +1,16 @@
 """Delivering a message that came over HTTP."""
 
-import hashlib
 from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID, uuid4
 
 from fastapi import Depends
+from fastapi import Request as HttpRequest
 
 from api.opening import IdempotencyKey
 from api.schemas import RequestOut
 from api.services import Owner, Services, UsedOwner, UsedServices, now
+from countersign.adapters.keyring import KeyRing, Purpose
 from countersign.domain.errors import NotFound
 from countersign.domain.messages import Actor, AnyMessage
 from countersign.effects.work import found
@@ -24,11 +25,18 @@ class Addressed:
     services: Services
     owner: Owner
     request: Request
+    path: str
     idempotency_key: str | None
 
     async def send(self, message: AnyMessage) -> RequestOut:
         """Send the message, wait for its verdict, and return the request as it stands then."""
-        return await deliver(self.services, self.request, message, idempotency_key=self.idempotency_key)
+        key = message_key(
+            self.services.core.keys,
+            self.owner.actor,
+            self.idempotency_key,
+            said=f"{self.path}\n{message.model_dump_json(exclude={'actor'})}",
+        )
+        return await deliver(self.services, self.request, message, key=key)
 
     def shown(self) -> RequestOut:
         """Return the request as it stands."""
@@ -36,31 +44,37 @@ class Addressed:
 
 
 async def addressed(
-    request_id: UUID, owner: UsedOwner, services: UsedServices, idempotency_key: IdempotencyKey = None
+    http: HttpRequest,
+    request_id: UUID,
+    owner: UsedOwner,
+    services: UsedServices,
+    idempotency_key: IdempotencyKey = None,
 ) -> Addressed:
     """Return the request that is addressed; raises ``NotFound``, for those of other accounts too."""
     async with services.core.database.connection() as connection:
         request = await requests.get(connection, request_id)
     if request is None or request.account_id != owner.account_id:
         raise NotFound
-    return Addressed(services, owner, request, idempotency_key)
+    return Addressed(services, owner, request, http.url.path, idempotency_key)
 
 
 UsedRequest = Annotated[Addressed, Depends(addressed)]
 
 
-async def deliver(
-    services: Services, request: Request, message: AnyMessage, *, idempotency_key: str | None
-) -> RequestOut:
+async def deliver(services: Services, request: Request, message: AnyMessage, *, key: str) -> RequestOut:
     """Send the message, wait for its verdict, and return the request as it stands then."""
-    await services.messenger.send(request, message, key=message_key(message.kind, message.actor, idempotency_key))
+    await services.messenger.send(request, message, key=key)
     async with services.core.database.connection() as connection:
         after = found(await requests.get(connection, request.id))
     return RequestOut.of(after, rules=services.settings.rules, at=now())
 
 
-def message_key(kind: str, actor: Actor, idempotency_key: str | None) -> str:
-    """Return the key a message counts under: the caller's own with its Idempotency-Key, else one of its own."""
+def message_key(keys: KeyRing, actor: Actor, idempotency_key: str | None, *, said: str) -> str:
+    """Return the key a message counts under.
+
+    With an Idempotency-Key it is the same whenever the same user says the same; what is said may be a code, so it
+    goes in under a key of the ring. Without one, each message counts by itself.
+    """
     if idempotency_key is None:
         return str(uuid4())
-    return hashlib.sha256(f"{kind}\n{actor.user_id}\n{idempotency_key}".encode()).hexdigest()
+    return keys.mac(Purpose.MESSAGE_KEY, f"{actor.user_id}\n{idempotency_key}\n{said}".encode()).hex()

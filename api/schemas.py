@@ -31,7 +31,7 @@ PermissionNames = Annotated[
     Field(description="`read` is always on.", examples=[["read", "trade"]], max_length=100),
 ]
 Code = Annotated[
-    str, Field(min_length=6, max_length=16, pattern=r"^[0-9 -]+$", description="Six digits.", examples=["123456"])
+    str, Field(max_length=16, pattern=r"^ *[0-9]{3}[ -]?[0-9]{3} *$", description="Six digits.", examples=["123456"])
 ]
 
 

@@ -28,7 +28,7 @@ from countersign.settings import Settings
 from countersign.storage.database import Database
 from workflows.journeys import JOURNEYS
 
-API_PURPOSES = frozenset({Purpose.PAYLOAD, Purpose.REVEAL, Purpose.STATEMENT})
+API_PURPOSES = frozenset({Purpose.PAYLOAD, Purpose.REVEAL, Purpose.STATEMENT, Purpose.MESSAGE_KEY})
 WORKER_PURPOSES = frozenset(Purpose)
 PASSED_THROUGH = ("countersign.domain", "activities", "pydantic", "pydantic_core", "annotated_types")
 

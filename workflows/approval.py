@@ -5,6 +5,8 @@ workflow and database can be apart only for as long as no message, deadline or n
 """
 
 import asyncio
+import re
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from temporalio import workflow
@@ -41,10 +43,14 @@ from countersign.domain.messages import (
     Verdict,
 )
 from countersign.domain.requests import Step
-from workflows.storage_steps import storage_step
+from workflows.storage_steps import StepFails, storage_step
 
 APPROVAL_STEP = SearchAttributeKey.for_keyword("ApprovalStep")
 SESSION_NAME = SearchAttributeKey.for_keyword("SessionName")
+
+_SIGNAL = "signal:"
+_UPDATE_ID = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
+_PAUSE = timedelta(minutes=1)
 
 _WAITING_FOR = {
     Step.STARTING: "its worker",
@@ -73,9 +79,12 @@ class Approval:
 
     async def begin(self) -> None:
         """Take the request to its first step, or find it where it stands."""
-        async with self._lock:
-            arg = RequestAt(request_id=self._request_id, at=workflow.now())
-            self._adopt(await storage_step(BEGIN_REQUEST, arg, summary="begin"))
+        while self._state is None:
+            try:
+                arg = RequestAt(request_id=self._request_id, at=workflow.now())
+                self._adopt(await storage_step(BEGIN_REQUEST, arg, summary="begin"))
+            except StepFails:
+                await workflow.sleep(_PAUSE, summary="wait until ops have mended it")
 
     async def two_factor_code(self) -> None:
         """Wait for the two-factor code."""
@@ -192,30 +201,45 @@ class Approval:
     async def on_look_again(self) -> None:
         """Read the request anew: it changed, or may have changed, without a message. Harmless at any time."""
         await self._begun()
-        async with self._lock:
-            arg = RequestAt(request_id=self._request_id, at=workflow.now())
-            self._adopt(await storage_step(READ_STATE, arg, summary="look again"))
+        with suppress(StepFails):
+            async with self._lock:
+                arg = RequestAt(request_id=self._request_id, at=workflow.now())
+                self._adopt(await storage_step(READ_STATE, arg, summary="look again"))
 
     # How it works -----------------------------------------------------------------------------------------------
 
     async def _signalled(self, message: AnyMessage) -> None:
+        # Whom a signal names proves nothing, so nobody is believed to have sent it.
+        anonymous = message.model_copy(update={"actor": Actor(kind=ActorKind.SIGNAL)})
         self._signals += 1
-        verdict = await self._deliver(message, key=f"{workflow.info().run_id}:{self._signals}")
-        if verdict.problem is not None:
+        verdict = await self._insist(anonymous, key=f"{_SIGNAL}{workflow.info().run_id}:{self._signals}")
+        if verdict is not None and verdict.problem is not None:
             workflow.logger.info("Dropped the signal %s: %s", message.kind, verdict.problem)
 
     async def _asked(self, message: AnyMessage) -> Verdict:
         update = workflow.current_update_info()
-        if update is None:
-            raise ApplicationError("Only an update can be answered.", type="invalid-input")
-        verdict = await self._deliver(message, key=update.id)
+        if update is None or not _UPDATE_ID.fullmatch(update.id) or update.id.startswith(_SIGNAL):
+            raise ApplicationError("The update id must have 1 to 200 printable characters.", type="invalid-input")
+        if message.actor.kind is ActorKind.SYSTEM:
+            raise ApplicationError("Nobody sends messages as the system.", type="forbidden")
+        # The deadline is held against the moment the message arrives, not against when its turn comes.
+        verdict = await self._deliver(message, key=update.id, at=workflow.now())
         if verdict.problem is not None:
             raise ApplicationError(verdict.detail or verdict.problem, verdict, type=verdict.problem)
         return verdict
 
-    async def _deliver(self, message: AnyMessage, *, key: str) -> Verdict:
-        # The deadline is held against the moment the message arrives, not against when its turn comes.
+    async def _insist(self, message: AnyMessage, *, key: str) -> Verdict | None:
+        """Deliver what nobody would send again; None when the request ended meanwhile."""
         at = workflow.now()
+        while self._state is None or not self._now_at(Step.CLOSED):
+            try:
+                return await self._deliver(message, key=key, at=at)
+            except StepFails:
+                with suppress(TimeoutError):
+                    await workflow.wait_condition(lambda: self._now_at(Step.CLOSED), timeout=_PAUSE)
+        return None
+
+    async def _deliver(self, message: AnyMessage, *, key: str, at: datetime) -> Verdict:
         await self._begun()
         async with self._lock:
             envelope = Envelope(request_id=self._request_id, key=key, at=at, message=message)
@@ -249,16 +273,19 @@ class Approval:
         except asyncio.CancelledError:
             reason = "cancelled in Temporal"
             cancel = Cancel(actor=Actor(kind=ActorKind.OPS), reason=reason)
-            await self._deliver(cancel, key=f"{workflow.info().run_id}:{reason}")
+            await self._insist(cancel, key=f"{_SIGNAL}{workflow.info().run_id}:{reason}")
 
     async def _time_came(self, step: Step) -> None:
         # The lock lets a message that is already being handled win over a deadline that only tidies up.
-        async with self._lock:
-            if not self._now_at(step) or self._due() is None:
-                return
-            call = EXPIRE_STEP if self._known.deadline is not None else REMIND_ACCOUNT_MANAGERS
-            due = StepDue(request_id=self._request_id, step=step, at=workflow.now())
-            self._adopt(await storage_step(call, due, summary=call.name))
+        try:
+            async with self._lock:
+                if not self._now_at(step) or self._due() is None:
+                    return
+                call = EXPIRE_STEP if self._known.deadline is not None else REMIND_ACCOUNT_MANAGERS
+                due = StepDue(request_id=self._request_id, step=step, at=workflow.now())
+                self._adopt(await storage_step(call, due, summary=call.name))
+        except StepFails:
+            await workflow.sleep(_PAUSE, summary="wait until ops have mended it")
 
     def _now_at(self, step: Step) -> bool:
         return self._known.step is step
@@ -287,17 +314,24 @@ class Approval:
 
     async def _send(self, ref: SendRef) -> None:
         left = ref.expires_at - workflow.now()
+        if left <= timedelta(0):
+            await self._give_up(ref)
+            return
         try:
             await workflow.execute_activity(
                 SEND_CODE.name,
                 ref,
                 result_type=SEND_CODE.returns,
                 start_to_close_timeout=timedelta(seconds=15),
-                schedule_to_close_timeout=max(left, timedelta(seconds=1)),
+                schedule_to_close_timeout=left,
                 retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=20)),
                 summary=f"send code {ref.number} by {ref.channel}",
             )
         except ActivityError:
+            await self._give_up(ref)
+
+    async def _give_up(self, ref: SendRef) -> None:
+        with suppress(StepFails):
             await storage_step(GIVE_UP_SENDING, ref, summary="the code could not be delivered")
 
 

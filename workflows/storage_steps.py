@@ -12,9 +12,16 @@ from activities.names import AWAIT_STORAGE, Call, Input, Output
 # local activity neither failed nor tried again, and its workflow stuck (temporalio 1.35).
 _TRIES = 2
 _ONE_TRY = timedelta(seconds=5)
-_LONGEST_PAUSE = 60
+_ROUNDS = 3
 # The activity's NotFound: somebody started a workflow by hand for a request that is not there.
 _NO_SUCH_REQUEST = "NotFound"
+
+
+class StepFails(ApplicationError):
+    """A database step fails although the database answers."""
+
+    def __init__(self) -> None:
+        super().__init__("This could not be carried out; ops are needed.", type="temporarily-unavailable")
 
 
 async def storage_step(call: Call[Input, Output], argument: Input, *, summary: str) -> Output:
@@ -22,10 +29,10 @@ async def storage_step(call: Call[Input, Output], argument: Input, *, summary: s
 
     A local activity has two tries of five seconds; after that an ordinary activity waits, without end and without the
     step's argument, until the database answers. So codes enter the history in messages alone, and an outage costs
-    a few events.
+    a few events. Raises ``StepFails`` when the step fails although the database answers: that is a fault of ours,
+    and what holds a lock must not wait for its mending.
     """
-    attempt = 0
-    while True:
+    for attempt in range(_ROUNDS):
         try:
             done: Output = await workflow.execute_local_activity(
                 call.name,
@@ -44,15 +51,15 @@ async def storage_step(call: Call[Input, Output], argument: Input, *, summary: s
             if isinstance(error, ApplicationError) and error.type == _NO_SUCH_REQUEST:
                 raise ApplicationError("There is no such request.", type="not-found") from None
             await _await_storage(attempt)
-            attempt += 1
         else:
             return done
+    raise StepFails
 
 
 async def _await_storage(attempt: int) -> None:
     # The database may answer while the step still fails (a fault of ours): each round then waits longer.
     if attempt:
-        await workflow.sleep(min(2**attempt, _LONGEST_PAUSE), summary="wait before trying again")
+        await workflow.sleep(2**attempt, summary="wait before trying again")
     await workflow.execute_activity(
         AWAIT_STORAGE,
         start_to_close_timeout=_ONE_TRY,

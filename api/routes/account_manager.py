@@ -59,12 +59,15 @@ async def decide(
 ) -> RequestOut:
     """Activate or reject: answers the request that waits, or starts an activation where none does."""
     credential = await _credential(services, manager, session_name)
-    request = await _answered_before(services, manager, credential, idempotency_key)
+    key = message_key(
+        services.core.keys, manager.actor, idempotency_key, said=f"{credential.id}\n{body.model_dump_json()}"
+    )
+    request = await _answered_before(services, credential, key)
     if request is None:
         request = await _request_to_answer(services, manager, credential, body)
     statement = _signed(services, manager, request, body)
     message = AccountManagerDecision(actor=manager.actor, statement=sign(services.core.keys, statement))
-    return await deliver(services, request, message, idempotency_key=idempotency_key)
+    return await deliver(services, request, message, key=key)
 
 
 @router.post(
@@ -102,11 +105,8 @@ async def _waiting(services: Services, credential: Credential) -> Request | None
         return await requests.open_of_credential(connection, credential.id)
 
 
-async def _answered_before(
-    services: Services, manager: Caller, credential: Credential, idempotency_key: str | None
-) -> Request | None:
+async def _answered_before(services: Services, credential: Credential, key: str) -> Request | None:
     # A repeated decision gets its first answer, although nothing waits any more and the version has moved on.
-    key = message_key("account_manager_decision", manager.actor, idempotency_key)
     async with services.core.database.connection() as connection:
         latest = await requests.latest_of_credential(connection, credential.id)
         if latest is None or await verdicts.find(connection, request_id=latest.id, key=key) is None:

@@ -38,6 +38,7 @@ class Purpose(StrEnum):
     ACTIVATION_LINK = "activation_link"
     FIX_PASSWORD = "fix_password"  # noqa: S105 - a name, not a password
     STATEMENT = "statement"
+    MESSAGE_KEY = "message_key"
     AUDIT = "audit"
 
 

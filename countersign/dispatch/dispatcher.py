@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -21,7 +22,7 @@ _AT_ONCE = 50
 _GIVE_THE_API_TIME = timedelta(seconds=3)
 _STUCK_AFTER = timedelta(seconds=15)
 _RPC_TIMEOUT = timedelta(seconds=5)
-_RECENT = timedelta(hours=1)
+_RECENT = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class Dispatcher:
             older_than = datetime.now(UTC) - _GIVE_THE_API_TIME
             waiting = await requests.claim_unstarted(connection, older_than=older_than, limit=_AT_ONCE)
         for request in waiting:
-            await start_workflow(self.client, request, task_queue=self.task_queue, patience=_RPC_TIMEOUT)
+            with _one_of_many("start", request):
+                await start_workflow(self.client, request, task_queue=self.task_queue, patience=_RPC_TIMEOUT)
 
     async def nudge(self) -> None:
         """Tell workflows to look again whose request changed without them, or whose code was never sent."""
@@ -57,12 +59,12 @@ class Dispatcher:
             changed = await requests.to_nudge(connection, limit=_AT_ONCE)
             older_than = datetime.now(UTC) - _STUCK_AFTER
             stuck = await requests.claim_stuck_sends(connection, older_than=older_than, limit=_AT_ONCE)
-        for request in changed:
-            await self._look_again(request)
-            async with self.desk.database.connection() as connection:
+            for request in changed:
+                # Before the signal: what changes after it sets the mark again.
                 await requests.set_nudge(connection, request.id, nudge=False)
-        for request in stuck:
-            await self._look_again(request)
+        for request in [*changed, *stuck]:
+            with _one_of_many("nudge", request):
+                await self._look_again(request)
 
     async def erase_revealed(self) -> None:
         """Erase copies of secrets that were shown and whose two minutes are over."""
@@ -80,8 +82,20 @@ class Dispatcher:
         try:
             await handle.signal("look_again", rpc_timeout=_RPC_TIMEOUT)
         except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return
+            async with self.desk.database.connection() as connection:
+                await requests.set_nudge(connection, request.id, nudge=True)
+            raise
+
+
+@contextmanager
+def _one_of_many(chore: str, request: Request) -> Iterator[None]:
+    # One request that cannot be helped must not keep the others waiting.
+    try:
+        yield
+    except RPCError as error:
+        _LOG.warning("Could not %s %s: %s", chore, request.workflow_id, error.status)
 
 
 async def _repeat(chore: Callable[[], Awaitable[object]], *, seconds: float) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 from weakref import WeakValueDictionary
 
@@ -12,6 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from countersign.domain.errors import BY_SLUG, DomainError, Unavailable
 from countersign.domain.messages import AnyMessage, Verdict
+from countersign.effects.ending import is_overdue
 from countersign.effects.state import state_of
 from countersign.effects.steps import closed
 from countersign.effects.work import Desk, found
@@ -37,7 +38,7 @@ class Messenger:
 
         Raises the problem it met as a ``DomainError``, and ``Unavailable`` when no worker answers in time.
         """
-        if request.outcome is not None:
+        if request.outcome is not None or is_overdue(request, at=datetime.now(UTC)):
             await self._answer_closed(request, key)
             return
         turn = self._turns.setdefault(request.id, asyncio.Semaphore(_AT_ONCE))
@@ -45,7 +46,11 @@ class Messenger:
             async with asyncio.timeout(2 * self.timeout.total_seconds()), turn:
                 await self._update(request, message, key)
         except TimeoutError:
+            await self._nudge(request)
             raise _unanswered() from None
+        except Unavailable:
+            await self._nudge(request)
+            raise
 
     async def _update(self, request: Request, message: AnyMessage, key: str) -> None:
         handle = self.client.get_workflow_handle(request.workflow_id)
@@ -62,12 +67,17 @@ class Messenger:
         except RuntimeError:  # a lazy client that never reached Temporal
             raise _unanswered() from None
 
+    async def _nudge(self, request: Request) -> None:
+        # An update that got no answer may have had its effect, and then be lost with worker or server.
+        async with self.desk.database.connection() as connection:
+            await requests.set_nudge(connection, request.id, nudge=True)
+
     async def _answer_gone(self, request_id: UUID, key: str) -> None:
         async with self.desk.database.connection() as connection:
-            # A workflow task that fails takes its updates with it, while the database has kept their effects.
-            await requests.set_nudge(connection, request_id, nudge=True)
             request = found(await requests.get(connection, request_id))
             stored = await verdicts.find(connection, request_id=request_id, key=key)
+        # A workflow task that fails takes its updates with it, while the database has kept their effects.
+        await self._nudge(request)
         if request.outcome is None and stored is None:
             raise Unavailable("The approval has not begun yet, or is being closed; try again.", retry_after=2)
         await self._answer_closed(request, key)

@@ -1,6 +1,7 @@
 """Sending the notices that effects put into the outbox."""
 
 import asyncio
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -16,6 +17,8 @@ from countersign.storage import notices
 from countersign.storage.notices import Notice
 
 _AT_ONCE = 20
+_HELD_SECONDS = 40
+_PAUSE_SECONDS = 5
 _LONGEST_PAUSE_SECONDS = 3600
 
 
@@ -31,16 +34,19 @@ class Outbox:
         """Send what is due; return how many were taken."""
         async with self.desk.database.connection() as connection:
             due = await notices.claim_due(connection, limit=_AT_ONCE)
+        give_back_at = time.monotonic() + _HELD_SECONDS
         by_person = groupby(sorted(due, key=_person_and_age), key=attrgetter("user_id"))
-        await asyncio.gather(*(self._send_in_order(list(notices_of)) for _, notices_of in by_person))
+        await asyncio.gather(*(self._send_in_order(list(notices_of), give_back_at) for _, notices_of in by_person))
         return len(due)
 
-    async def _send_in_order(self, notices_of_one: list[Notice]) -> None:
-        # A slow provider must not hold notices longer than they are taken for: after a failure the rest waits.
+    async def _send_in_order(self, notices_of_one: list[Notice], give_back_at: float) -> None:
+        # Notices are taken for a minute: those that a slow provider leaves no time for are given back before it ends.
         for place, notice in enumerate(notices_of_one):
+            if time.monotonic() >= give_back_at:
+                await self._give_back(notices_of_one[place:], seconds=0)
+                return
             if not await self._send(notice):
-                for waiting in notices_of_one[place + 1 :]:
-                    await self._postpone(waiting, failure="An earlier notice could not be sent.")
+                await self._give_back(notices_of_one[place + 1 :], seconds=_PAUSE_SECONDS)
                 return
 
     async def _send(self, notice: Notice) -> bool:
@@ -66,8 +72,13 @@ class Outbox:
         to = await recipient_of(self.desk, notice.user_id)
         await self.mail.send_mail(to=to, mail=mail, key=f"notice/{notice.id}")
 
+    async def _give_back(self, untried: list[Notice], *, seconds: int) -> None:
+        async with self.desk.database.connection() as connection:
+            for notice in untried:
+                await notices.give_back(connection, notice.id, seconds=seconds)
+
     async def _postpone(self, notice: Notice, *, failure: str) -> None:
-        pause = min(5 * 2 ** min(notice.attempts, 10), _LONGEST_PAUSE_SECONDS)
+        pause = min(_PAUSE_SECONDS * 2 ** min(notice.attempts, 10), _LONGEST_PAUSE_SECONDS)
         async with self.desk.database.connection() as connection:
             await notices.postpone(connection, notice.id, seconds=pause, failure=failure)
 

@@ -11,7 +11,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from countersign.domain.errors import NotFound
 from countersign.domain.messages import SYSTEM
 from countersign.domain.requests import Outcome, Step
-from countersign.effects.ending import end_request
+from countersign.effects.ending import end_from_outside, end_overdue_from_outside
 from countersign.effects.work import Desk
 from countersign.storage import requests
 from countersign.storage.requests import Request
@@ -38,9 +38,10 @@ class Reconciler:
         """Close requests whose workflow ended badly within that time; return their ids. One query to Temporal."""
         since = (datetime.now(UTC) - within).isoformat()
         query = f"{_ENDED_BADLY} AND CloseTime > '{since}'"
-        ended = [execution.id async for execution in self.client.list_workflows(query)]
-        ids = [request_id for workflow_id in ended if (request_id := _request_id(workflow_id)) is not None]
-        return [request_id for request_id in ids if await self._close(request_id)]
+        ended = {execution.id async for execution in self.client.list_workflows(query)}
+        suspects = [request for workflow_id in ended if (request := await self._open_request(workflow_id))]
+        # A run that ended badly may have a successor (a reset), so the workflow itself is asked.
+        return [request.id for request in suspects if await self.close_if_ended(request)]
 
     async def close_all_ended(self) -> list[UUID]:
         """Ask Temporal about every open request; close those whose workflow ended or is gone; return their ids."""
@@ -51,6 +52,16 @@ class Reconciler:
     async def close_if_ended(self, request: Request) -> bool:
         """Close the request if its workflow ended or is gone; tell whether it did. Raises ``RPCError``."""
         return await self._workflow_ended(request) and await self._close(request.id)
+
+    async def _open_request(self, workflow_id: str) -> Request | None:
+        request_id = _request_id(workflow_id)
+        if request_id is None:
+            return None
+        async with self.desk.database.connection() as connection:
+            request = await requests.get(connection, request_id)
+        if request is None or request.outcome is not None or request.workflow_id != workflow_id:
+            return None
+        return request
 
     async def _workflow_ended(self, request: Request) -> bool:
         try:
@@ -71,7 +82,8 @@ class Reconciler:
         async with self.desk.on_request(request_id, at=datetime.now(UTC), actor=SYSTEM) as (work, request):
             if request.outcome is not None:
                 return False
-            await end_request(work, request, Outcome.CANCELLED, reason="its workflow was ended in Temporal")
+            if not await end_overdue_from_outside(work, request):
+                await end_from_outside(work, request, Outcome.CANCELLED, reason="its workflow was ended in Temporal")
             return True
 
 

@@ -17,9 +17,9 @@ from countersign.domain.messages import (
 from countersign.domain.requests import Channel, Outcome, Step
 from countersign.effects.authority import require_asker, require_manager, require_requester, require_thawed
 from countersign.effects.codes import check_code, check_link, open_challenge, require_sends_left
-from countersign.effects.ending import change_status, credential_of, end_request
+from countersign.effects.ending import change_status, credential_of, end_overdue, end_request, is_overdue
 from countersign.effects.notices import as_requester, tell_managers, tell_owners
-from countersign.effects.steps import require_open, require_step
+from countersign.effects.steps import closed, require_open, require_step
 from countersign.effects.work import Work, found
 from countersign.storage import accounts, ledger, requests
 from countersign.storage.requests import Request
@@ -50,9 +50,12 @@ async def activate_later(work: Work, request: Request, _message: ActivateLater) 
 
 
 async def confirm(work: Work, request: Request, message: ActivationCode) -> None:
-    """Activate by the code from the mail, or by the token of its link."""
+    """Activate by the code from the mail, or by the token of its link, which lives as long as the step."""
     await require_requester(work, request)
     require_step(request, Step.ACTIVATION_CODE)
+    if is_overdue(request, at=work.at):
+        await end_overdue(work, request)
+        raise closed(await work.reload(request))
     if message.link_token is not None:
         await check_link(work, request, message.link_token)
     elif message.code is not None:
@@ -107,7 +110,7 @@ async def _checked(work: Work, request: Request, message: AccountManagerDecision
         raise NothingWaiting(f"The request is at the step {request.step}.", step=request.step)
     await require_manager(work, statement.manager)
     if statement.decision == "activate":
-        await require_asker(work, request)
+        await require_asker(work, request.user_id)
     credential = found(await credential_of(work, request))
     if statement.credential_version != credential.version:
         raise VersionChanged

@@ -44,10 +44,10 @@ def require_thawed(work: Work) -> None:
         raise IssuingFrozen
 
 
-async def require_asker(work: Work, request: Request) -> None:
+async def require_asker(work: Work, user_id: UUID) -> None:
     """Raise unless the activation may still be asked for: by an owner, or by an account manager who began by name."""
     if not work.account.prime_liquidity:
         raise PrimeLiquidityRequired
     require_thawed(work)
-    if request.user_id not in await accounts.managers(work.connection, work.account.id):
-        await require_owner(work, request.user_id)
+    if user_id not in await accounts.managers(work.connection, work.account.id):
+        await require_owner(work, user_id)

@@ -68,6 +68,7 @@ async def resend(work: Work, request: Request) -> None:
     if work.at < earliest:
         raise ResendTooEarly(retry_after=retry_after(earliest, at=work.at))
     channel = cast("Channel", request.channel)
+    require_thawed(work)
     await require_sends_left(work, channel)
     window = await _add_window(work, _challenge_id(request), channel=channel, number=windows[-1].number + 1)
     if request.step is Step.TWO_FACTOR_CODE:

@@ -6,7 +6,7 @@ from countersign.domain.audit import AuditTag
 from countersign.domain.credentials import CredentialKind, CredentialStatus, move
 from countersign.domain.requests import Outcome
 from countersign.effects.authority import require_owner
-from countersign.effects.ending import end_from_outside
+from countersign.effects.ending import end_from_outside, end_overdue_from_outside
 from countersign.effects.notices import tell_owners
 from countersign.effects.opening import find_credential
 from countersign.effects.work import Work
@@ -26,7 +26,7 @@ async def deactivate(
     await require_owner(work, user_id)
     before = await find_credential(work, credential_id, kind=kind)
     request = await requests.open_of_credential(work.connection, credential_id)
-    if request is not None:
+    if request is not None and not await end_overdue_from_outside(work, request):
         await end_from_outside(work, request, Outcome.SUPERSEDED, reason="deactivated")
     credential = await _reread(work, before)
     if credential is not None and credential.status is CredentialStatus.ACTIVE:

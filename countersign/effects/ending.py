@@ -6,7 +6,7 @@ from countersign.domain.audit import AuditTag
 from countersign.domain.credentials import CredentialStatus, move
 from countersign.domain.errors import VersionChanged
 from countersign.domain.permissions import Permission
-from countersign.domain.requests import EXPIRY_OUTCOME, Outcome, status_after_end
+from countersign.domain.requests import EXPIRY_OUTCOME, Outcome, Step, status_after_end
 from countersign.effects.work import Work
 from countersign.storage import credentials, requests
 from countersign.storage.credentials import Credential
@@ -23,6 +23,9 @@ async def end_request(work: Work, request: Request, outcome: Outcome, *, reason:
         if status is not credential.status:
             await change_status(work, request, credential, status)
     await requests.close(work.connection, request.id, outcome=outcome, reason=reason)
+    if request.step is Step.ACCOUNT_MANAGER:
+        # No deadline would ever wake a workflow that missed this end.
+        await requests.set_nudge(work.connection, request.id, nudge=True)
     await work.audit_request(AuditTag.REQUEST_ENDED, request, outcome=outcome, step=request.step, reason=reason)
 
 

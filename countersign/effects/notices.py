@@ -18,6 +18,14 @@ _KIND_LABELS = {CredentialKind.API_KEY: "API key", CredentialKind.FIX: "FIX cred
 _SESSION_LABELS = {None: "", SessionType.TRADE: "trade", SessionType.MARKET_DATA: "market data"}
 
 
+_NAMELESS = {
+    ActorKind.USER: "A user",
+    ActorKind.SIGNAL: "The exchange's gateway",
+    ActorKind.OPS: "The exchange's operations team",
+    ActorKind.SYSTEM: "Countersign",
+}
+
+
 async def tell_owners(
     work: Work, event: str, credential: Credential, *, request_id: UUID | None = None, reason: str = ""
 ) -> None:
@@ -76,5 +84,5 @@ async def _common(work: Work) -> dict[str, Any]:
     return {
         "account_name": work.account.name,
         "at": work.at.strftime("%Y-%m-%d %H:%M UTC"),
-        "actor_name": actor.name if actor else "",
+        "actor_name": actor.name if actor else _NAMELESS[work.actor.kind],
     }

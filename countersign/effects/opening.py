@@ -22,7 +22,7 @@ from countersign.domain.permissions import parse_permissions
 from countersign.domain.requests import Journey
 from countersign.domain.secrets import new_session_name
 from countersign.domain.whitelist import parse_whitelist
-from countersign.effects.authority import require_owner, require_thawed
+from countersign.effects.authority import require_asker, require_owner, require_thawed
 from countersign.effects.codes import TWO_FACTOR_CHANNELS, require_sends_left
 from countersign.effects.ending import end_overdue_from_outside
 from countersign.effects.work import Work, found
@@ -114,7 +114,7 @@ async def activate_api_key(work: Work, user_id: UUID, credential_id: UUID) -> Re
 async def activate_fix_credentials(work: Work, user_id: UUID, credential_id: UUID) -> Request:
     """Open the wait for an account manager who activates inactive FIX credentials."""
     credential = await find_credential(work, credential_id, kind=CredentialKind.FIX)
-    require_thawed(work)
+    await require_asker(work, user_id)
     await _require_none_open(work, credential)
     _require_inactive(credential)
     new = _about(credential, user_id=user_id, journey=Journey.ACTIVATE_FIX, method=TwoFactorMethod.NONE)

@@ -5,7 +5,7 @@ from countersign.domain.errors import DomainError
 from countersign.domain.messages import SYSTEM, RequestAt, RequestState, StepDue
 from countersign.domain.requests import Outcome, Step
 from countersign.effects.activation import ask_account_managers
-from countersign.effects.authority import require_owner
+from countersign.effects.authority import require_owner, require_thawed
 from countersign.effects.codes import TWO_FACTOR_CHANNELS, open_challenge
 from countersign.effects.ending import credential_of, end_overdue, end_request
 from countersign.effects.notices import as_requester, tell_managers
@@ -63,6 +63,7 @@ async def _require_still_allowed(work: Work, request: Request) -> None:
     # An account manager may begin an activation by name; the owner's rights matter to all others.
     if request.journey.needs_two_factor:
         await require_owner(work, request.user_id)
+        require_thawed(work)
 
 
 async def _remind(work: Work, request: Request) -> None:

@@ -55,14 +55,16 @@ _COLUMNS = """id, account_id, kind, name, public_id, session_type, permissions, 
 async def insert(connection: Connection, new: NewCredential) -> None:
     """Add an inactive credential of version 1; raises ``NameTaken``."""
     try:
-        await connection.execute(
-            """INSERT INTO credentials (id, account_id, kind, name, name_key, public_id, session_type, permissions,
+        # In a savepoint: the caller goes on in its transaction after NameTaken.
+        async with connection.transaction():
+            await connection.execute(
+                """INSERT INTO credentials (id, account_id, kind, name, name_key, public_id, session_type, permissions,
                    ip_whitelist, status, secret_sealed, password_mac, mac_key_id, created_by)
                VALUES (%(id)s, %(account_id)s, %(kind)s, %(name)s, %(name_key)s, %(public_id)s, %(session_type)s,
                    %(permissions)s, %(ip_whitelist)s, 'inactive', %(secret_sealed)s, %(password_mac)s, %(mac_key_id)s,
                    %(created_by)s)""",
-            new.model_dump(),
-        )
+                new.model_dump(),
+            )
     except psycopg.errors.UniqueViolation as error:
         raise NameTaken from error
 

@@ -10,6 +10,15 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from countersign.domain.errors import Unavailable
 
+# A failover cuts connections, or leaves them on a server that only reads.
+_AWAY = (
+    PoolTimeout,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.ReadOnlySqlTransaction,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+)
+
 Connection = psycopg.AsyncConnection[TupleRow]
 Values = dict[str, Any] | tuple[Any, ...] | None
 Row = TypeVar("Row")
@@ -51,7 +60,7 @@ class Database:
         try:
             async with self._pool.connection() as connection:
                 yield connection
-        except (PoolTimeout, psycopg.OperationalError) as error:
+        except _AWAY as error:
             raise Unavailable("The database does not answer; nothing is lost, try again.") from error
 
     @asynccontextmanager

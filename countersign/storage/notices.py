@@ -58,6 +58,14 @@ async def mark_failed(connection: Connection, notice_id: UUID, *, failure: str) 
     await connection.execute("UPDATE notices SET failed_at = now(), failure = %s WHERE id = %s", (failure, notice_id))
 
 
+async def give_back(connection: Connection, notice_id: UUID, *, seconds: int) -> None:
+    """Make a notice that was taken and not tried due again after ``seconds``."""
+    await connection.execute(
+        "UPDATE notices SET due_at = now() + make_interval(secs => %s), attempts = attempts - 1 WHERE id = %s",
+        (seconds, notice_id),
+    )
+
+
 async def postpone(connection: Connection, notice_id: UUID, *, seconds: int, failure: str) -> None:
     """Make it due again after ``seconds``, since the provider could not take it now."""
     await connection.execute(

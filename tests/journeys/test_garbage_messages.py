@@ -110,7 +110,8 @@ async def test_an_actor_who_is_nobody_cancels_nothing_and_wedges_nothing(cast: C
     flow = await cast.owner.create_fix()
 
     nobody = {"kind": "user", "user_id": "00000000-0000-0000-0000-000000000000"}
-    await flow.handle.signal("cancel", {"actor": nobody})
+    with pytest.raises(WorkflowUpdateFailedError):
+        await flow.handle.execute_update("cancel", {"actor": nobody})
 
     await assert_still_well(flow)
 
