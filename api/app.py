@@ -39,6 +39,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         summary="Issues trading credentials through approvals that wait for people.",
         version="1",
         lifespan=partial(_lifespan, settings=settings),
+        docs_url=None,  # FastAPI's pages load their scripts from another site
+        redoc_url=None,
         redirect_slashes=False,  # a redirect would lead to wherever the Host header says
         license_info={"name": "Apache-2.0"},
     )

@@ -40,7 +40,7 @@ def welcome(addresses: Addresses, *, seconds: float) -> Table:
 def _places(addresses: Addresses) -> dict[str, str]:
     places = {
         "API": addresses.api,
-        "API reference": f"{addresses.api}/docs",
+        "API reference": f"{addresses.api}/openapi.json",
         "Temporal UI": addresses.temporal_ui,
         "Temporal": addresses.temporal,
         "PostgreSQL": addresses.postgres,
