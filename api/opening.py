@@ -41,8 +41,8 @@ IdempotencyKey = Annotated[
         min_length=1,
         max_length=200,
         pattern=r"^[\x21-\x7e]+$",
-        description="The same key with the same body counts once and gets the same answer. A start with another body is "
-        "refused; a message with another body is another message. After a 429 use a new key.",
+        description="The same key with the same body counts once and gets the same answer. A start with another body "
+        "is refused; a message with another body is another message. After a 429 use a new key.",
     ),
 ]
 Opener = Callable[[Work, UUID], Awaitable[Request]]
