@@ -6,7 +6,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.names import SEND_CODE
-from countersign.adapters.ports import MailSender, SmsSender
+from countersign.adapters.senders import MailSender, SmsSender
 from countersign.adapters.texts import render_mail, render_sms
 from countersign.domain.errors import DeliveryFailed, DeliveryRefused
 from countersign.domain.messages import SendRef

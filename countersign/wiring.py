@@ -14,7 +14,7 @@ from activities.sending import SendingActivities
 from countersign.adapters.keyring import KeyRing, Purpose, load_key_ring
 from countersign.adapters.local_inbox import LocalInbox
 from countersign.adapters.message_guard import MessageGuard
-from countersign.adapters.ports import MailSender, SmsSender
+from countersign.adapters.senders import MailSender, SmsSender
 from countersign.adapters.sendgrid_mail import SendGridMail
 from countersign.adapters.temporal import connect
 from countersign.adapters.twilio_sms import TwilioSms

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Path, Query
 
-from api.delivery import deliver, message_key
+from api.addressing import deliver, message_key
 from api.opening import IdempotencyKey, open_and_start
 from api.problems import documented
 from api.schemas import DecisionIn, QueueEntry, RequestOut, StatementOut

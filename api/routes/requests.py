@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from api.delivery import UsedRequest
+from api.addressing import UsedRequest
 from api.problems import documented
 from api.schemas import ActivationIn, CodeIn, LinkIn, RequestOut, RevealIn, SecretOut, TwoFactorCodeIn
 from api.services import OWNER_ERRORS, UsedOwner, UsedServices, now

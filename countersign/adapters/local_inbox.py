@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from countersign.adapters.ports import Mail
+from countersign.adapters.senders import Mail
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (

@@ -10,8 +10,8 @@ from sendgrid import SendGridAPIClient
 from sendgrid.helpers.mail import ClickTracking, CustomArg, OpenTracking, TrackingSettings
 from sendgrid.helpers.mail import Mail as SendGridMessage
 
-from countersign.adapters.delivery import delivery_error, no_answer, unreachable
-from countersign.adapters.ports import Mail
+from countersign.adapters.provider_answers import delivery_error, no_answer, unreachable
+from countersign.adapters.senders import Mail
 
 _PROVIDER = "SendGrid"
 _THREADS = 8

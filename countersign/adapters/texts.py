@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from countersign.adapters.ports import Mail
+from countersign.adapters.senders import Mail
 from countersign.domain.permissions import Permission
 
 _FOLDER = Path(__file__).resolve().parent.parent / "templates"

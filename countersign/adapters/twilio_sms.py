@@ -8,7 +8,7 @@ from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioS
 from twilio.http.async_http_client import AsyncTwilioHttpClient
 from twilio.rest import Client
 
-from countersign.adapters.delivery import delivery_error, no_answer, no_sense, unreachable
+from countersign.adapters.provider_answers import delivery_error, no_answer, no_sense, unreachable
 
 _PROVIDER = "Twilio"
 

@@ -19,8 +19,8 @@ def up(
 ) -> None:
     """Start the local stack: PostgreSQL, Temporal, worker and API, on loopback only. Ctrl-C stops it."""
     # Imported here: what a stack needs takes a second to import, and every other command would wait for it.
-    from countersign.local.ports import Ports
     from countersign.local.stack import StackOptions, run_stack
+    from countersign.local.tcp_ports import Ports
     from countersign.local.voice import Voice
 
     ports = Ports(api=api_port, temporal=temporal_port, temporal_ui=ui_port, postgres=postgres_port)

@@ -8,7 +8,7 @@ from itertools import groupby
 from operator import attrgetter
 from uuid import UUID
 
-from countersign.adapters.ports import MailSender
+from countersign.adapters.senders import MailSender
 from countersign.adapters.texts import render_mail
 from countersign.domain.errors import DeliveryFailed, DeliveryRefused, SenderRefused
 from countersign.effects.deliveries import recipient_of

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from countersign.local.issuer import ISSUER
-from countersign.local.ports import LOOPBACK, Ports
+from countersign.local.tcp_ports import LOOPBACK, Ports
 
 ENVIRONMENT_NAME = "stack.env"
 _OWN_PREFIX = "COUNTERSIGN_"

@@ -17,10 +17,10 @@ import psycopg
 from countersign.local.errors import StackError
 from countersign.local.files import PRIVATE_FILE, PRIVATE_FOLDER, write_private
 from countersign.local.leftovers import end_processes_in
-from countersign.local.ports import LOOPBACK
 from countersign.local.postgres_home import PostgresHome, postgres_home
 from countersign.local.postgres_roles import APP_LOGIN, DATABASE, OWNER, SUPERUSER, ensure_database, grant_application
 from countersign.local.programs import Program, last_line
+from countersign.local.tcp_ports import LOOPBACK
 
 _START_SECONDS = 60
 _SETTINGS = {

@@ -20,10 +20,10 @@ from countersign.local.errors import StackError, StopRequested
 from countersign.local.files import write_environment, write_private
 from countersign.local.issuer import load_or_make_issuer
 from countersign.local.leftovers import end_remembered
-from countersign.local.ports import LOOPBACK, Ports, require_free
 from countersign.local.postgres import EmbeddedPostgres
 from countersign.local.programs import Program
 from countersign.local.supervisor import LEDGER_NAME, Supervisor
+from countersign.local.tcp_ports import LOOPBACK, Ports, require_free
 from countersign.local.temporal_server import EmbeddedTemporal, prepare_namespace, temporal_command
 from countersign.local.voice import Voice
 from countersign.local.welcome import Addresses, welcome

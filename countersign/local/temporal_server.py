@@ -21,8 +21,8 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from countersign.local.errors import StackError
-from countersign.local.ports import LOOPBACK
 from countersign.local.programs import Program, last_line
+from countersign.local.tcp_ports import LOOPBACK
 
 SEARCH_ATTRIBUTES = ("AccountId", "CredentialKind", "ApprovalStep", "SessionName")
 _START_SECONDS = 60

@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 import pytest
 
-from countersign.adapters.ports import Mail
+from countersign.adapters.senders import Mail
 from countersign.adapters.sendgrid_mail import SendGridMail
 from countersign.adapters.twilio_sms import TwilioSms
 from countersign.domain.errors import DeliveryFailed, DeliveryRefused

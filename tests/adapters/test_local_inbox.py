@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from countersign.adapters.local_inbox import LocalInbox
-from countersign.adapters.ports import Mail
+from countersign.adapters.senders import Mail
 
 MAIL = Mail(subject="Hello", text="text", html="<p>text</p>")
 SEND_FIFTY = """

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from countersign.local.issuer import Issuer
-from countersign.local.ports import free_port
+from countersign.local.tcp_ports import free_port
 from countersign.settings import Settings
 
 CODE = b"493817"

@@ -16,7 +16,7 @@ from api.jwks import RemoteKeys
 from api.tokens import TokenVerifier
 from countersign.domain.errors import NotSignedIn, Unavailable
 from countersign.local.issuer import ISSUER, Issuer
-from countersign.local.ports import free_port
+from countersign.local.tcp_ports import free_port
 from countersign.settings import Settings
 from tests.support.cast import Cast
 from tests.support.jwks import JwksServer

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from countersign.local.ports import free_port
+from countersign.local.tcp_ports import free_port
 from tests.cli.terminal import Terminal
 
 _ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ import pytest
 
 from countersign.adapters.keyring import Purpose
 from countersign.local.issuer import Issuer
-from countersign.local.ports import free_port
+from countersign.local.tcp_ports import free_port
 from countersign.local.temporal_server import EmbeddedTemporal
 from countersign.settings import Settings
 from countersign.wiring import parts

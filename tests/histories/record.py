@@ -23,8 +23,8 @@ from countersign.adapters.keyring import Purpose, new_key_ring_json
 from countersign.domain.messages import Cancel
 from countersign.domain.rules import Rules
 from countersign.local.issuer import ISSUER, Issuer, load_or_make_issuer
-from countersign.local.ports import free_port
 from countersign.local.postgres import EmbeddedPostgres
+from countersign.local.tcp_ports import free_port
 from countersign.local.temporal_server import EmbeddedTemporal
 from countersign.settings import Settings
 from countersign.storage.migrate import migrate

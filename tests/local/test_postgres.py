@@ -9,9 +9,9 @@ import psycopg
 import pytest
 
 from countersign.local.errors import StackError
-from countersign.local.ports import free_port
 from countersign.local.postgres import EmbeddedPostgres
 from countersign.local.programs import Program, kill
+from countersign.local.tcp_ports import free_port
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import Client
 
 from countersign.local.errors import StackError
-from countersign.local.ports import free_port
+from countersign.local.tcp_ports import free_port
 from countersign.local.temporal_server import (
     SEARCH_ATTRIBUTES,
     EmbeddedTemporal,

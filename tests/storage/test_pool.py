@@ -8,8 +8,8 @@ import psycopg
 import pytest
 
 from countersign.domain.errors import Unavailable
-from countersign.local.ports import free_port
 from countersign.local.postgres import EmbeddedPostgres
+from countersign.local.tcp_ports import free_port
 from countersign.storage.database import Database, scalar
 from tests.support.databases import OwnDatabase
 

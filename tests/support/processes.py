@@ -22,10 +22,10 @@ from pydantic import SecretStr
 from countersign.local.environment import ENVIRONMENT_NAME
 from countersign.local.files import read_environment
 from countersign.local.leftovers import end_remembered
-from countersign.local.ports import free_port
 from countersign.local.postgres_home import postgres_home
 from countersign.local.sign_in import demo_token
 from countersign.local.supervisor import LEDGER_NAME
+from countersign.local.tcp_ports import free_port
 from countersign.settings import Settings
 
 _PATIENCE_SECONDS = 60

@@ -3,7 +3,7 @@ import socket
 import pytest
 
 from countersign.local.errors import StackError
-from countersign.local.ports import free_port, require_free
+from countersign.local.tcp_ports import free_port, require_free
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])  # noqa: S104 - the case is a server that listens everywhere
