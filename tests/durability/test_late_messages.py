@@ -67,7 +67,7 @@ async def test_a_code_for_an_api_key_in_a_window_that_passed_is_refused_uncounte
         flow = await _begin(stage, "api-key", method)
         await flow.code()
         await settle(flow)
-    await flow.skip(minutes=5, seconds=1)
+    await flow.skip(minutes=5, seconds=20)
     message = _two_factor(flow, await flow.code())
 
     if sent_as == "update":
@@ -93,7 +93,7 @@ async def test_a_code_for_fix_credentials_in_a_window_that_passed_is_refused_unc
         flow = await _begin(stage, "fix", method)
         code = await flow.code()
         await settle(flow)
-    await flow.skip(minutes=5, seconds=1)
+    await flow.skip(minutes=5, seconds=20)
     message = _two_factor(flow, code if method == "sms" else flow.person.authenticator_code(skew=flow.skew))
 
     asked = await _asked_without_worker(flow, message) if sent_as == "update" else None
@@ -149,7 +149,7 @@ async def test_a_new_code_asked_for_after_the_newest_ran_out_does_not_revive_a_c
         flow = await _begin(stage, "fix", "sms")
         await flow.code()
         await settle(flow)
-    await flow.skip(minutes=5, seconds=1)
+    await flow.skip(minutes=5, seconds=20)
     message = ResendCode(actor=_actor(flow.person))
     await flow.handle.signal(message.kind, message)
 

@@ -90,7 +90,7 @@ async def test_an_activation_by_name_leaves_its_events(cast: Cast) -> None:
 
 async def test_a_rejection_and_a_reminder_leave_their_events(cast: Cast) -> None:
     flow = await waiting_for_manager(cast.owner)
-    await flow.skip(hours=4, seconds=1)
+    await flow.skip(hours=4, seconds=20)
     await signal_decision(flow, await statement_for(flow, cast.account_manager, decision="reject", reason="not yet"))
     await flow.outcome()
 
@@ -112,7 +112,7 @@ async def test_wrong_codes_resends_cancels_and_expiries_leave_their_events(cast:
     await cancelled.post("/two-factor-code/resend")
     await cancelled.cancel()
     expired = await cast.owner.create_fix()
-    await expired.skip(minutes=5, seconds=1)
+    await expired.skip(minutes=5, seconds=20)
     await expired.outcome()
 
     events = await audit(cast.owner, cancelled.id)

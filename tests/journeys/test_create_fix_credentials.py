@@ -88,7 +88,7 @@ async def test_a_creation_by_sms_is_interrupted_when_its_code_runs_out_after_5_m
 async def test_a_creation_by_authenticator_is_interrupted_when_its_window_closes_after_5_minutes(cast: Cast) -> None:
     flow = await cast.owner.create_fix()
 
-    await flow.skip(minutes=5, seconds=1)
+    await flow.skip(minutes=5, seconds=20)
 
     assert await flow.outcome() == "expired"
     assert problem(await flow.enter_code("123456")) == (409, "request-closed")
@@ -97,7 +97,7 @@ async def test_a_creation_by_authenticator_is_interrupted_when_its_window_closes
 async def test_a_code_of_an_interrupted_creation_creates_nothing(cast: Cast) -> None:
     flow = await cast.sms_owner.create_fix()
     [code] = await flow.sent_codes("sms")
-    await flow.skip(minutes=5, seconds=1)
+    await flow.skip(minutes=5, seconds=20)
 
     assert problem(await flow.enter_code(code)) == (409, "request-closed")
     assert (await cast.owner.get("/fix-credentials")).json() == []
@@ -201,7 +201,7 @@ async def test_a_password_never_acknowledged_is_discarded_after_30_minutes(cast:
     flow = await (await cast.owner.create_fix()).to_secret()
     await flow.reveal()
 
-    await flow.skip(minutes=30, seconds=1)
+    await flow.skip(minutes=30, seconds=20)
 
     assert await flow.outcome() == "abandoned"
     assert (await cast.owner.get("/fix-credentials")).json() == []
@@ -256,7 +256,7 @@ async def test_activate_later_comes_too_late_once_the_account_manager_was_asked(
 async def test_no_choice_for_24_hours_leaves_the_credentials_inactive(cast: Cast) -> None:
     flow = await (await cast.owner.create_fix()).to_choice()
 
-    await flow.skip(hours=24, seconds=1)
+    await flow.skip(hours=24, seconds=20)
 
     assert await flow.outcome() == "left_inactive"
     assert (await credential_of(flow))["status"] == "inactive"

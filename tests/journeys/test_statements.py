@@ -117,7 +117,7 @@ async def test_a_statement_runs_out_after_10_minutes(cast: Cast) -> None:
     flow = await waiting_for_manager(cast.owner)
     statement = await statement_for(flow, cast.account_manager)
 
-    await flow.skip(minutes=10, seconds=1)
+    await flow.skip(minutes=10, seconds=20)
     await signal_decision(flow, statement)
 
     await assert_dropped(flow, cast, because="expired")
