@@ -4,13 +4,11 @@ Tests keep apart by each having customers of their own.
 """
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 
 import httpx
 import pytest
 from pydantic import SecretStr
 
-from api.app import create_app
 from countersign.adapters.keyring import Purpose, new_key_ring_json
 from countersign.local.issuer import ISSUER, Issuer, load_or_make_issuer
 from countersign.local.postgres import EmbeddedPostgres
@@ -21,6 +19,7 @@ from countersign.storage.migrate import migrate
 from countersign.wiring import Parts, parts
 from tests.adapters.standins import SendGridStandIn, TwilioStandIn
 from tests.support.cast import Cast, Providers
+from tests.support.stage import api_of
 from tests.support.workers import working
 
 
@@ -84,7 +83,7 @@ async def worker(core: Parts) -> AsyncIterator[None]:
 
 @pytest.fixture(scope="session")
 async def http(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    async with serving(settings) as client:
+    async with api_of(settings) as client:
         yield client
 
 
@@ -92,12 +91,3 @@ async def http(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
 async def cast(core: Parts, http: httpx.AsyncClient, issuer: Issuer, providers: Providers, worker: None) -> Cast:
     """One fixed cast of people, new for each test: owner, second owner, member, account manager, outsider, ops."""
     return await Cast.enter(core, http=http, issuer=issuer, providers=providers)
-
-
-@asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(settings)
-    async with app.router.lifespan_context(app):
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
-            yield client

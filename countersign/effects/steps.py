@@ -1,13 +1,14 @@
 """Whether the request is where the message takes it to be."""
 
 from countersign.domain.errors import NotAtThisStep, RequestClosed
-from countersign.domain.requests import Step
+from countersign.domain.requests import EXPIRY_OUTCOME, Step
 from countersign.storage.requests import Request
 
 
 def closed(request: Request) -> RequestClosed:
-    """Return the error for a message to a request that has ended."""
-    return RequestClosed(f"This request has ended: {request.outcome}.", outcome=request.outcome)
+    """Return the error for a message to a request that has ended, or whose deadline has come."""
+    outcome = request.outcome or EXPIRY_OUTCOME[request.step]
+    return RequestClosed(f"This request has ended: {outcome}.", outcome=outcome)
 
 
 def require_open(request: Request) -> None:

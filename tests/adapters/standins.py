@@ -2,6 +2,7 @@
 
 import json
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,7 +35,7 @@ class Received:
 
 
 @dataclass
-class StandIn:
+class StandIn(ABC):
     """One provider on a free port of loopback."""
 
     port: int = 0
@@ -62,9 +63,9 @@ class StandIn:
             server.server_close()
             thread.join()
 
+    @abstractmethod
     def answer(self, body: dict[str, Any]) -> tuple[int, bytes]:
-        """Return status and body in the present mood; overridden by each provider."""
-        raise NotImplementedError
+        """Return status and body in the present mood."""
 
 
 class TwilioStandIn(StandIn):

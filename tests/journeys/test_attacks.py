@@ -99,7 +99,7 @@ async def test_a_link_pressed_after_the_deadline_is_refused_although_the_request
     answer = await flow.post("/activation-link", {"token": token})
 
     assert problem(answer) == (409, "request-closed")
-    assert (await flow.shown())["outcome"] == "left_inactive"
+    assert answer.json()["outcome"] == (await flow.shown())["outcome"] == "left_inactive"
 
 
 async def test_an_outcome_that_was_shown_stays_although_the_key_is_deactivated_later(cast: Cast) -> None:
