@@ -1,7 +1,7 @@
 # Countersign. `make` alone tells what there is. Nothing has to be installed before but Python 3.11 or newer.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check prove lock install clean
+.PHONY: help run test check prove browser lock install clean
 SHELL := /bin/sh
 PYTHON ?= python3
 ARGS ?=
@@ -17,10 +17,10 @@ help:  ## List what there is
 run: $(STAMP)  ## Start the local stack (ARGS=--fresh: with empty data)
 	@exec $(RUN) countersign up $(ARGS)
 
-test: $(STAMP)  ## Run the whole suite, on two cores (ARGS="-k whitelist": a part of it)
+test: browser  ## Run the whole suite, on two cores (ARGS="-k whitelist": a part of it)
 	@exec $(RUN) pytest -m "not prove" -n 2 --dist loadfile $(ARGS)
 
-prove: $(STAMP)  ## Run the long proofs
+prove: browser  ## Run the long proofs
 	@exec $(RUN) pytest -m prove $(ARGS)
 
 check: $(STAMP)  ## Lint, format, types, architecture
@@ -28,6 +28,10 @@ check: $(STAMP)  ## Lint, format, types, architecture
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy
 	@.venv/bin/python -c 'from importlinter.cli import lint_imports_command as lint; lint()'
+
+# Where the browser is stands in the file: one that was removed meanwhile is looked for again.
+browser: $(STAMP)  ## See that there is a Chromium for the browser tests
+	@test -x "$$(cat .venv/browser 2>/dev/null)" || $(RUN) tests.support.install_browser .venv/browser
 
 lock: $(STAMP)  ## Pin the dependencies anew (ARGS=--upgrade: to their newest versions)
 	@UV_CUSTOM_COMPILE_COMMAND='make lock' $(RUN) uv pip compile --quiet --universal --python-version 3.11 \

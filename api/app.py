@@ -5,14 +5,20 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
 
 from api import document, problems
 from api.codec import codec_app
+from api.compression import Compressed
+from api.headers import SecurityHeaders
+from api.identity_provider import IdentityProvider
 from api.limits import BodyLimit, LoopbackOnly, NoStore
 from api.metrics import Measured, Metrics
+from api.pages import errors, inbox
+from api.pages.rendering import STATIC, Delay
+from api.pages.routes import router as pages
 from api.routes import (
     account_manager,
-    activation_page,
     api_keys,
     audit,
     fix_credentials,
@@ -20,6 +26,7 @@ from api.routes import (
     local_inbox,
     metrics,
     requests,
+    security,
 )
 from api.services import Services
 from api.tokens import TokenVerifier
@@ -27,6 +34,16 @@ from countersign.adapters.local_inbox import LocalInbox
 from countersign.settings import Settings
 from countersign.wiring import API_PURPOSES, messenger, parts, require_service_settings
 
+_ROUTES = (
+    api_keys,
+    fix_credentials,
+    requests,
+    security,
+    account_manager,
+    audit,
+    health,
+    metrics,
+)
 _CODEC_PATHS = ("/codec/encode", "/codec/decode")
 _PAYLOADS_BYTES = 4_000_000  # Temporal takes payloads of 2 MB, and base64 makes them a third longer
 
@@ -45,7 +62,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         license_info={"name": "Apache-2.0"},
     )
     app.state.metrics = Metrics()
+    app.state.identity_provider = IdentityProvider(settings)
+    app.state.demo_people = ()
+    app.state.delay = Delay()
     problems.install(app)
+    errors.install(app)
     _add_routes(app, settings)
     _add_middleware(app, settings)
     document.install(app)
@@ -66,10 +87,13 @@ async def _lifespan(app: FastAPI, *, settings: Settings) -> AsyncIterator[None]:
 
 
 def _add_routes(app: FastAPI, settings: Settings) -> None:
-    for module in (api_keys, fix_credentials, requests, account_manager, audit, health, metrics, activation_page):
+    for module in _ROUTES:
         app.include_router(module.router)
     if settings.mode == "local":
         app.include_router(local_inbox.router)
+        app.include_router(inbox.router)
+    app.include_router(pages)
+    app.mount("/static", StaticFiles(directory=STATIC))
     app.mount("/codec", codec_app(settings, lambda: app.state.services))
 
 
@@ -78,6 +102,8 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     if settings.mode == "local":
         app.add_middleware(LoopbackOnly)
     app.add_middleware(BodyLimit, limit=settings.body_limit_bytes, limits=dict.fromkeys(_CODEC_PATHS, _PAYLOADS_BYTES))
-    app.add_middleware(problems.Unforeseen)
+    app.add_middleware(Compressed)
+    app.add_middleware(problems.Unforeseen, answer=errors.unforeseen)
     app.add_middleware(Measured, metrics=app.state.metrics)
     app.add_middleware(NoStore)
+    app.add_middleware(SecurityHeaders, settings=settings)

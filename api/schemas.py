@@ -1,4 +1,4 @@
-"""What goes over the wire. One schema alone can carry a secret: ``SecretOut``."""
+"""What goes over the wire. One schema here can carry a secret: ``SecretOut``."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from countersign.domain.codes import Window, resend_at
 from countersign.domain.credentials import CredentialKind, CredentialStatus, SessionType
 from countersign.domain.permissions import Permission
-from countersign.domain.requests import CODE_STEPS, EXPIRY_OUTCOME, Channel, Delivery, Journey, Outcome, Step
+from countersign.domain.requests import CODE_STEPS, EXPIRY_OUTCOME, ChangeTo, Channel, Delivery, Journey, Outcome, Step
 from countersign.domain.rules import Rules
 from countersign.effects.ending import is_overdue
 from countersign.effects.secrets import Shown
@@ -32,6 +32,17 @@ PermissionNames = Annotated[
 ]
 Code = Annotated[
     str, Field(max_length=16, pattern=r"^ *[0-9]{3}[ -]?[0-9]{3} *$", description="Six digits.", examples=["123456"])
+]
+
+
+RevealChallenge = Annotated[
+    str | None,
+    Field(
+        pattern=r"^[A-Za-z0-9_-]{43}$",
+        description="For whatever is shown once: base64url(SHA-256(verifier)) without padding (S256, RFC 7636). Keep "
+        "the verifier: it alone shows the secret.",
+        examples=["E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"],
+    ),
 ]
 
 
@@ -69,13 +80,13 @@ class TwoFactorCodeIn(_In):
     """The SMS or authenticator code."""
 
     code: Code
-    reveal_challenge: str | None = Field(
+    step: Literal[Step.TWO_FACTOR_CODE, Step.NEW_FACTOR_CODE] | None = Field(
         default=None,
-        pattern=r"^[A-Za-z0-9_-]{43}$",
-        description="For a creation: base64url(SHA-256(verifier)) without padding (S256, RFC 7636). Keep the "
-        "verifier: it alone shows the secret.",
-        examples=["E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"],
+        description="The step that the code is meant for, where a change of two-factor asks for one after another: a "
+        "code sent twice is then no wrong code at the step after it.",
+        examples=["two_factor_code"],
     )
+    reveal_challenge: RevealChallenge = None
 
 
 class CodeIn(_In):
@@ -174,9 +185,10 @@ class RequestOut(BaseModel):
     id: UUID
     journey: Journey
     workflow_id: str
-    credential_id: UUID
-    credential_kind: CredentialKind
+    credential_id: UUID | None = Field(description="None when it is about a person's two-factor authentication.")
+    credential_kind: CredentialKind | None
     name: str = Field(description="The API key's name, or the Session Name to quote to the account manager.")
+    change_to: ChangeTo | None = Field(description="What a change of two-factor authentication leads to.")
     step: Step
     waiting_for: Literal["system", "owner", "account_manager", "nobody"]
     outcome: Outcome | None
@@ -207,6 +219,7 @@ class RequestOut(BaseModel):
             {
                 **same,
                 "workflow_id": request.workflow_id,
+                "credential_id": request.credential_id if request.journey.kind else None,
                 "credential_kind": request.journey.kind,
                 "step": step,
                 "outcome": outcome,

@@ -42,6 +42,10 @@ class Settings(BaseSettings):
     jwt_jwks_url: str = ""
     jwt_key_file: Path | None = None
 
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr = SecretStr("")
+
     twilio_account_sid: str = ""
     twilio_auth_token: SecretStr = SecretStr("")
     twilio_from: str = ""
@@ -53,6 +57,8 @@ class Settings(BaseSettings):
 
     public_url: str = "http://127.0.0.1:8080"
     two_factor_settings_url: str = ""
+    temporal_ui_url: str = ""
+    trusted_proxies: str = ""
     api_host: str = "127.0.0.1"
     api_port: int = 8080
     codec_cors_origins: list[str] = Field(default_factory=list)
@@ -60,3 +66,13 @@ class Settings(BaseSettings):
     body_limit_bytes: int = 65_536
 
     rules: Rules = Rules()
+
+    @property
+    def is_https(self) -> bool:
+        """Whether people reach the pages over https."""
+        return self.public_url.startswith("https://")
+
+    @property
+    def enable_two_factor_at(self) -> str:
+        """Where people enable two-factor authentication: a page of the exchange's, or ours."""
+        return self.two_factor_settings_url or f"{self.public_url}/settings/security"

@@ -28,8 +28,18 @@ from countersign.settings import Settings
 from countersign.storage.database import Database
 from workflows.journeys import JOURNEYS
 
-API_PURPOSES = frozenset({Purpose.PAYLOAD, Purpose.REVEAL, Purpose.STATEMENT, Purpose.MESSAGE_KEY})
-WORKER_PURPOSES = frozenset(Purpose)
+API_PURPOSES = frozenset(
+    {
+        Purpose.PAYLOAD,
+        Purpose.REVEAL,
+        Purpose.ENROLMENT,
+        Purpose.RECOVERY_CODE,
+        Purpose.STATEMENT,
+        Purpose.MESSAGE_KEY,
+        Purpose.SIGN_IN,
+    }
+)
+WORKER_PURPOSES = frozenset(Purpose) - {Purpose.SIGN_IN}
 PASSED_THROUGH = ("countersign.domain", "activities", "pydantic", "pydantic_core", "annotated_types")
 
 
@@ -104,14 +114,18 @@ def _production_faults(settings: Settings) -> dict[str, bool]:
         "COUNTERSIGN_JWT_JWKS_URL is not an https address.": (
             bool(settings.jwt_jwks_url) and not settings.jwt_jwks_url.startswith("https://")
         ),
+        "COUNTERSIGN_OIDC_ISSUER is not an https address; people sign in there.": (
+            not settings.oidc_issuer.startswith("https://")
+        ),
+        "COUNTERSIGN_OIDC_CLIENT_ID is not set.": not settings.oidc_client_id,
+        "COUNTERSIGN_OIDC_CLIENT_SECRET is not set.": not settings.oidc_client_secret.get_secret_value(),
+        "COUNTERSIGN_TRUSTED_PROXIES trusts everyone (*): name the proxies.": "*" in settings.trusted_proxies,
         "COUNTERSIGN_TWILIO_ACCOUNT_SID is not set.": not settings.twilio_account_sid,
         "COUNTERSIGN_TWILIO_AUTH_TOKEN is not set.": not settings.twilio_auth_token.get_secret_value(),
         "COUNTERSIGN_TWILIO_FROM is not set.": not settings.twilio_from,
         "COUNTERSIGN_SENDGRID_API_KEY is not set.": not settings.sendgrid_api_key.get_secret_value(),
         "COUNTERSIGN_SENDGRID_FROM is not set.": not settings.sendgrid_from,
-        "COUNTERSIGN_PUBLIC_URL is not an https address; mails lead people there.": (
-            not settings.public_url.startswith("https://")
-        ),
+        "COUNTERSIGN_PUBLIC_URL is not an https address; mails lead people there.": not settings.is_https,
     }
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 import httpx
 import pytest
 from pydantic import SecretStr
+from xdist.remote import Producer
 
 from countersign.adapters.keyring import Purpose, new_key_ring_json
 from countersign.local.issuer import ISSUER, Issuer, load_or_make_issuer
@@ -19,8 +20,18 @@ from countersign.storage.migrate import migrate
 from countersign.wiring import Parts, parts
 from tests.adapters.standins import SendGridStandIn, TwilioStandIn
 from tests.support.cast import Cast, Providers
+from tests.support.scheduling import ByFile, longest_first
 from tests.support.stage import api_of
 from tests.support.workers import working
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = longest_first(items)
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +68,9 @@ def settings(postgres: EmbeddedPostgres, temporal: EmbeddedTemporal, issuer: Iss
         key_ring=SecretStr(new_key_ring_json()),
         jwt_issuer=ISSUER,
         jwt_key_file=issuer.jwks_file,
+        oidc_issuer="https://identity.example",
+        oidc_client_id="countersign",
+        oidc_client_secret=SecretStr("secret"),
         twilio_account_sid=f"AC{'0' * 32}",
         twilio_auth_token=SecretStr("token"),
         twilio_from="+447700900000",

@@ -24,6 +24,10 @@ class Approval(Messages):
         """Wait for the two-factor code."""
         await self._stay(Step.TWO_FACTOR_CODE)
 
+    async def new_factor_code(self) -> None:
+        """Wait for a code of the new authenticator or phone."""
+        await self._stay(Step.NEW_FACTOR_CODE)
+
     async def secret_saved(self) -> None:
         """Wait until the secret is acknowledged as saved."""
         await self._stay(Step.SECRET_SAVED)

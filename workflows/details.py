@@ -6,6 +6,7 @@ from countersign.domain.requests import Step
 _WAITING_FOR = {
     Step.STARTING: "its worker",
     Step.TWO_FACTOR_CODE: "the two-factor code",
+    Step.NEW_FACTOR_CODE: "a code of the new authenticator or phone",
     Step.SECRET_SAVED: "the owner's word that the secret is saved",
     Step.ACTIVATION_CHOICE: "ACTIVATE or ACTIVATE LATER",
     Step.ACTIVATION_CODE: "the code or link from the email",

@@ -2,8 +2,9 @@
 
 from workflows.activate_api_key import ActivateApiKey
 from workflows.activate_fix_credentials import ActivateFixCredentials
+from workflows.change_two_factor import ChangeTwoFactor
 from workflows.create_api_key import CreateApiKey
 from workflows.create_fix_credentials import CreateFixCredentials
 from workflows.edit_api_key import EditApiKey
 
-JOURNEYS = [CreateApiKey, CreateFixCredentials, EditApiKey, ActivateApiKey, ActivateFixCredentials]
+JOURNEYS = [CreateApiKey, CreateFixCredentials, EditApiKey, ActivateApiKey, ActivateFixCredentials, ChangeTwoFactor]

@@ -18,6 +18,7 @@ from countersign.domain.messages import (
     ActorKind,
     AnyMessage,
     Cancel,
+    RecoveryCode,
     ResendCode,
     SecretSaved,
     StartRequest,
@@ -45,6 +46,16 @@ class Messages(Following):
     @workflow.update(name="two_factor_code")
     async def two_factor_code_update(self, message: TwoFactorCode) -> Verdict:
         """Take a two-factor code and tell whether it was right."""
+        return await self._asked(message)
+
+    @workflow.signal(name="recovery_code")
+    async def on_recovery_code(self, message: RecoveryCode) -> None:
+        """Take a recovery code in place of a two-factor code."""
+        await self._signalled(message)
+
+    @workflow.update(name="recovery_code")
+    async def recovery_code_update(self, message: RecoveryCode) -> Verdict:
+        """Take a recovery code in place of a two-factor code and tell whether it was right."""
         return await self._asked(message)
 
     @workflow.signal(name="resend_code")

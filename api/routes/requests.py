@@ -43,7 +43,7 @@ router = APIRouter(prefix="/v1/requests", tags=["Requests"])
 _ERRORS = (*OWNER_ERRORS, NotFound)
 _MESSAGE_ERRORS = (*_ERRORS, NotTheRequester, RequestClosed, NotAtThisStep)
 _CODE_ERRORS = (*_MESSAGE_ERRORS, WrongCode, CodeExpired, TooManyWrongCodes, IssuingFrozen)
-_TWO_FACTOR_ERRORS = (*_CODE_ERRORS, CodeAlreadyUsed, RevealChallengeMissing)
+_TWO_FACTOR_ERRORS = (*_CODE_ERRORS, CodeAlreadyUsed, RevealChallengeMissing, TooManyCodes)
 _RESEND_ERRORS = (*_MESSAGE_ERRORS, ResendTooEarly, TooManyCodes)
 _REVEAL_ERRORS = (*_ERRORS, NotTheRequester, NotAtThisStep, RevealRefused, SecretGone)
 
@@ -79,7 +79,8 @@ async def cancel_request(addressed: UsedRequest) -> RequestOut:
 async def enter_two_factor_code(body: TwoFactorCodeIn, addressed: UsedRequest) -> RequestOut:
     """Enter the SMS or authenticator code."""
     actor = addressed.owner.actor
-    return await addressed.send(TwoFactorCode(actor=actor, code=body.code, reveal_challenge=body.reveal_challenge))
+    message = TwoFactorCode(actor=actor, code=body.code, step=body.step, reveal_challenge=body.reveal_challenge)
+    return await addressed.send(message)
 
 
 @router.post("/{request_id}/two-factor-code/resend", responses=documented(*_RESEND_ERRORS))

@@ -35,9 +35,12 @@ class Purpose(StrEnum):
     VERIFIER = "verifier"
     TOTP_SEED = "totp_seed"
     ONE_TIME_CODE = "one_time_code"
+    ENROLMENT = "enrolment"
+    RECOVERY_CODE = "recovery_code"
     ACTIVATION_LINK = "activation_link"
     FIX_PASSWORD = "fix_password"  # noqa: S105 - a name, not a password
     STATEMENT = "statement"
+    SIGN_IN = "sign_in"
     MESSAGE_KEY = "message_key"
     AUDIT = "audit"
 

@@ -1,24 +1,41 @@
 """``countersign api``, ``worker``, ``migrate`` and ``seed``: the processes of a deployment, one by one."""
 
+from typing import TYPE_CHECKING
+
 from countersign.cli.context import command_settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from countersign.settings import Settings
 
 
 def api() -> None:
     """Serve the HTTP API."""
     import uvicorn
 
-    from api.app import create_app
-
     settings = command_settings()
     uvicorn.run(
-        create_app(settings),
+        _application(settings),
         host=settings.api_host,
         port=settings.api_port,
         server_header=False,
-        proxy_headers=False,
+        # Whose word is taken for where a caller is: without proxies nobody's, or callers could claim any address.
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
         access_log=False,  # it would hold addresses that are asked for
         timeout_graceful_shutdown=5,
     )
+
+
+def _application(settings: "Settings") -> "FastAPI":
+    if settings.mode == "local":
+        from countersign.local.application import local_application
+
+        return local_application(settings)
+    from api.app import create_app
+
+    return create_app(settings)
 
 
 def worker() -> None:

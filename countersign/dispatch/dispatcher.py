@@ -14,7 +14,7 @@ from countersign.dispatch.outbox import Outbox
 from countersign.dispatch.reconcile import Reconciler
 from countersign.dispatch.start import start_workflow
 from countersign.effects.work import Desk
-from countersign.storage import requests
+from countersign.storage import heartbeats, requests
 from countersign.storage.requests import Request
 
 _LOG = logging.getLogger(__name__)
@@ -35,14 +35,18 @@ class Dispatcher:
     reconciler: Reconciler
     task_queue: str
 
-    async def run(self) -> None:
-        """Do the chores until cancelled; a failing chore is tried again at its next turn."""
+    async def run(self, *, hurry: float = 1) -> None:
+        """Do the chores until cancelled; a failing chore is tried again at its next turn.
+
+        ``hurry``: how much shorter the shortest pauses are, for tests that wait for what comes after them.
+        """
         async with asyncio.TaskGroup() as chores:
-            chores.create_task(_repeat(self.outbox.send_due, seconds=0.5))
+            chores.create_task(_repeat(self.outbox.send_due, seconds=0.5 / hurry))
             chores.create_task(_repeat(self.start_unstarted, seconds=1))
-            chores.create_task(_repeat(self.nudge, seconds=1))
+            chores.create_task(_repeat(self.nudge, seconds=1 / hurry))
             chores.create_task(_repeat(self.erase_revealed, seconds=5))
             chores.create_task(_repeat(self.reconcile, seconds=30))
+            chores.create_task(_repeat(self.beat, seconds=4))
 
     async def start_unstarted(self) -> None:
         """Start the workflows of requests that were accepted while Temporal did not answer."""
@@ -76,6 +80,12 @@ class Dispatcher:
         closed = await self.reconciler.close_recently_ended(within=_RECENT)
         if closed:
             _LOG.warning("Closed %d requests whose workflow was ended in Temporal", len(closed))
+
+    async def beat(self) -> None:
+        """Say that a worker is at work, and that it reaches Temporal: pages say so when none does."""
+        if await self.client.service_client.check_health(timeout=_RPC_TIMEOUT):
+            async with self.desk.database.connection() as connection:
+                await heartbeats.beat(connection, self.task_queue, at=datetime.now(UTC))
 
     async def _look_again(self, request: Request) -> None:
         handle = self.client.get_workflow_handle(request.workflow_id)

@@ -30,18 +30,20 @@ async def start_workflow(client: Client, request: Request, *, task_queue: str, p
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             static_summary=_summary(request),
-            search_attributes=TypedSearchAttributes(
-                [
-                    SearchAttributePair(_ACCOUNT_ID, str(request.account_id)),
-                    SearchAttributePair(_CREDENTIAL_KIND, str(request.journey.kind)),
-                ]
-            ),
+            search_attributes=_search_attributes(request),
             rpc_timeout=patience,
         )
     except WorkflowAlreadyStartedError:
         return
 
 
+def _search_attributes(request: Request) -> TypedSearchAttributes:
+    attributes = [SearchAttributePair(_ACCOUNT_ID, str(request.account_id))]
+    if request.journey.kind is not None:
+        attributes.append(SearchAttributePair(_CREDENTIAL_KIND, str(request.journey.kind)))
+    return TypedSearchAttributes(attributes)
+
+
 def _summary(request: Request) -> str:
     what = request.session_type or ", ".join(request.permissions)
-    return f"{request.journey}: {request.name} ({what})"
+    return f"{request.journey}: {request.name}" + (f" ({what})" if what else "")

@@ -126,6 +126,18 @@ class NotSignedIn(DomainError):
     status = 401
 
 
+class SessionEnded(NotSignedIn):
+    """You are not signed in, or your session has ended."""
+
+    slug = "session-ended"
+
+
+class SignInFailed(DomainError):
+    """Signing in did not work; nothing was changed."""
+
+    slug = "sign-in-failed"
+
+
 class Forbidden(DomainError):
     """This person may not do that."""
 
@@ -134,7 +146,7 @@ class Forbidden(DomainError):
 
 
 class PrimeLiquidityRequired(Forbidden):
-    """This feature is available only to the owner of a Prime Liquidity account."""
+    """Only owners of a Prime Liquidity account have API keys and FIX credentials."""
 
     slug = "prime-liquidity-owner-required"
 
@@ -155,6 +167,18 @@ class NotTheRequester(Forbidden):
     """Only the person who began this request may do that."""
 
     slug = "not-the-requester"
+
+
+class CrossSite(Forbidden):
+    """The form was sent by a page of another site."""
+
+    slug = "cross-site"
+
+
+class NotKnownHere(Forbidden):
+    """You have signed in, but nobody here goes by that account."""
+
+    slug = "not-known-here"
 
 
 class NotFound(DomainError):

@@ -16,6 +16,7 @@ from countersign.domain.errors import BY_SLUG, DomainError
 from countersign.domain.requests import Channel, Journey, Outcome, Step
 
 _CODE = Field(max_length=32, repr=False)
+_CHALLENGE = Field(default=None, pattern=r"^[A-Za-z0-9_-]{43}$")
 
 # PostgreSQL refuses NUL in text: a signal that carried one would be retried without end.
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=200)]
@@ -51,12 +52,25 @@ SYSTEM = Actor(kind=ActorKind.SYSTEM)
 
 
 class TwoFactorCode(_Model):
-    """The two-factor code; a creation also needs the challenge of the later reveal (S256, RFC 7636)."""
+    """The two-factor code; whatever is shown once afterwards also needs its challenge (S256, RFC 7636).
+
+    Where two steps ask for one after another, ``step`` says which is meant, so that a click too many is no wrong code.
+    """
 
     kind: Literal["two_factor_code"] = "two_factor_code"
     actor: Actor = Actor()
     code: str = _CODE
-    reveal_challenge: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{43}$")
+    step: Step | None = None
+    reveal_challenge: str | None = _CHALLENGE
+
+
+class RecoveryCode(_Model):
+    """One of the person's recovery codes, in place of the code of an authenticator or phone that is lost."""
+
+    kind: Literal["recovery_code"] = "recovery_code"
+    actor: Actor = Actor()
+    code: str = _CODE
+    reveal_challenge: str | None = _CHALLENGE
 
 
 class ResendCode(_Model):
@@ -114,6 +128,7 @@ class Cancel(_Model):
 
 AnyMessage = (
     TwoFactorCode
+    | RecoveryCode
     | ResendCode
     | SecretSaved
     | Activate

@@ -27,6 +27,15 @@ EXPLANATIONS: dict[Permission, str] = {
     Permission.FUNDS_EXTERNAL: "Withdraw funds to addresses outside the exchange.",
 }
 
+# The words of other exchanges for the same (article: Creating an API Key for Your Trading Bot).
+ALSO_CALLED: dict[Permission, tuple[str, ...]] = {
+    Permission.READ: ("Account balance", "Open orders"),
+    Permission.TRADE: ("Place order", "Cancel order"),
+    Permission.FUNDS_INTERNAL: ("Internal transfer", "Sub-account transfer"),
+    Permission.FUNDS_WALLET: ("Wallet transfer", "Universal transfer"),
+    Permission.FUNDS_EXTERNAL: ("Withdrawal",),
+}
+
 FUNDS = frozenset({Permission.FUNDS_INTERNAL, Permission.FUNDS_WALLET, Permission.FUNDS_EXTERNAL})
 
 BOT_PRESET = (Permission.READ, Permission.TRADE)

@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from countersign.domain.credentials import CredentialKind, CredentialStatus
+from countersign.domain.people import TwoFactorMethod
 
 
 class Journey(StrEnum):
@@ -13,10 +14,13 @@ class Journey(StrEnum):
     EDIT_API_KEY = "edit-api-key"
     ACTIVATE_API_KEY = "activate-api-key"
     ACTIVATE_FIX = "activate-fix-credentials"
+    CHANGE_TWO_FACTOR = "change-two-factor"
 
     @property
-    def kind(self) -> CredentialKind:
-        """The kind of credential this journey is about."""
+    def kind(self) -> CredentialKind | None:
+        """The kind of credential this journey is about; None for the one that is about a person."""
+        if self is Journey.CHANGE_TWO_FACTOR:
+            return None
         return CredentialKind.FIX if self in {Journey.CREATE_FIX, Journey.ACTIVATE_FIX} else CredentialKind.API_KEY
 
     @property
@@ -26,7 +30,7 @@ class Journey(StrEnum):
 
     @property
     def needs_two_factor(self) -> bool:
-        """Whether the journey begins with a two-factor code."""
+        """Whether the journey begins with a two-factor code, if the person has any two-factor method."""
         return self is not Journey.ACTIVATE_FIX
 
 
@@ -35,6 +39,7 @@ class Step(StrEnum):
 
     STARTING = "starting"
     TWO_FACTOR_CODE = "two_factor_code"
+    NEW_FACTOR_CODE = "new_factor_code"
     SECRET_SAVED = "secret_saved"  # noqa: S105 - the name of a step
     ACTIVATION_CHOICE = "activation_choice"
     ACTIVATION_CODE = "activation_code"
@@ -53,6 +58,33 @@ class Outcome(StrEnum):
     REJECTED = "rejected"
     ABANDONED = "abandoned"
     SUPERSEDED = "superseded"
+    CHANGED = "changed"
+
+
+class ChangeTo(StrEnum):
+    """What a change of two-factor authentication leads to."""
+
+    AUTHENTICATOR = "authenticator"
+    SMS = "sms"
+    OFF = "off"
+    RECOVERY_CODES = "recovery_codes"
+
+    @property
+    def enrols(self) -> bool:
+        """Whether a new authenticator or phone must prove itself with a code of its own."""
+        return self in {ChangeTo.AUTHENTICATOR, ChangeTo.SMS}
+
+    @property
+    def method(self) -> TwoFactorMethod:
+        """The method that the person has afterwards; new recovery codes change none, and raise ``KeyError``."""
+        return _METHODS[self]
+
+
+_METHODS = {
+    ChangeTo.AUTHENTICATOR: TwoFactorMethod.AUTHENTICATOR,
+    ChangeTo.SMS: TwoFactorMethod.SMS,
+    ChangeTo.OFF: TwoFactorMethod.NONE,
+}
 
 
 class Channel(StrEnum):
@@ -72,10 +104,12 @@ class Delivery(StrEnum):
     FAILED = "failed"
 
 
-CODE_STEPS = frozenset({Step.TWO_FACTOR_CODE, Step.ACTIVATION_CODE})
+TWO_FACTOR_STEPS = frozenset({Step.TWO_FACTOR_CODE, Step.NEW_FACTOR_CODE})
+CODE_STEPS = TWO_FACTOR_STEPS | {Step.ACTIVATION_CODE}
 
 EXPIRY_OUTCOME: dict[Step, Outcome] = {
     Step.TWO_FACTOR_CODE: Outcome.EXPIRED,
+    Step.NEW_FACTOR_CODE: Outcome.EXPIRED,
     Step.SECRET_SAVED: Outcome.ABANDONED,
     Step.ACTIVATION_CHOICE: Outcome.LEFT_INACTIVE,
     Step.ACTIVATION_CODE: Outcome.LEFT_INACTIVE,
@@ -83,6 +117,7 @@ EXPIRY_OUTCOME: dict[Step, Outcome] = {
 
 WRONG_CODES_OUTCOME: dict[Step, Outcome] = {
     Step.TWO_FACTOR_CODE: Outcome.REFUSED,
+    Step.NEW_FACTOR_CODE: Outcome.REFUSED,
     Step.ACTIVATION_CODE: Outcome.LEFT_INACTIVE,
 }
 

@@ -16,11 +16,15 @@ class Rules:
     wrong_codes_before_freeze: int = 50
     two_factor_idle: timedelta = timedelta(minutes=30)
     secret_unacknowledged: timedelta = timedelta(minutes=30)
+    recovery_codes_showable: timedelta = timedelta(minutes=30)
+    recovery_codes: int = 10
     reveal_repeatable: timedelta = timedelta(minutes=2)
     activation_unconfirmed: timedelta = timedelta(hours=24)
     first_reminder: timedelta = timedelta(hours=4)
     second_reminder: timedelta = timedelta(hours=24)
     statement_lifetime: timedelta = timedelta(minutes=10)
+    session_idle: timedelta = timedelta(minutes=30)
+    session_lifetime: timedelta = timedelta(hours=12)
     whitelist_entries: int = 100
     name_length: int = 64
     credentials_per_account: int = 100

@@ -1,4 +1,4 @@
-"""Machine-made values: API keys and secrets, FIX usernames and passwords, Session Names.
+"""Machine-made values: API keys and secrets, FIX usernames and passwords, Session Names, recovery codes.
 
 A token is a prefix, a random body in base62 and six base62 digits of the CRC-32 of all that stands before them
 (the layout of GitHub's tokens), so that a scanner finds leaked ones without asking us. All values keep to
@@ -23,6 +23,7 @@ _MISREAD = str.maketrans("OIL", "011")
 _TYPE_PARTS = {SessionType.TRADE: "T", SessionType.MARKET_DATA: "MD"}
 _SESSION_NAME = re.compile(r"CS(T|MD)([0-9A-Z]{4})([0-9A-Z]{4})([0-9A-Z]{4})")
 _SESSION_NAME_LIMIT = 32
+_RECOVERY_CODE = re.compile(rf"[{_READABLE}]{{16}}")
 _TYPED_LIMIT = 128
 
 
@@ -75,6 +76,29 @@ def normalize_session_name(text: str) -> str:
         return typed[:_SESSION_NAME_LIMIT]
     type_part, *groups = match.groups()
     return "-".join(["CS", type_part, *(group.translate(_MISREAD) for group in groups)])
+
+
+def session_name_part(text: str) -> str:
+    """Return what a person typed of a Session Name, as it stands in one without its hyphens; empty if nothing does."""
+    typed = unicodedata.normalize("NFKC", text[:_TYPED_LIMIT]).upper().translate(_MISREAD)
+    return re.sub(r"[^A-Z0-9]", "", typed)[:_SESSION_NAME_LIMIT]
+
+
+def new_recovery_code() -> str:
+    """Return a recovery code such as ``7K4M-9QXR-2B8D-HJ3N``: 80 random bits, to be written down and typed in."""
+    return "-".join(_readable(4) for _ in range(4))
+
+
+def normalize_recovery_code(text: str) -> str | None:
+    """Return the recovery code that a person meant who typed ``text``, or None if it can be none.
+
+    Case, spaces and hyphens don't matter; O is read as 0, I and L as 1.
+    """
+    typed = re.sub(r"[\s\u2010-\u2015-]", "", unicodedata.normalize("NFKC", text[:_TYPED_LIMIT])).upper()
+    code = typed.translate(_MISREAD)
+    if not _RECOVERY_CODE.fullmatch(code):
+        return None
+    return "-".join(code[at : at + 4] for at in range(0, len(code), 4))
 
 
 def looks_like(text: str) -> TokenKind | None:

@@ -2,7 +2,9 @@
 
 import base64
 import hmac
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import cast
 from uuid import UUID, uuid4
 
@@ -23,16 +25,16 @@ from countersign.domain.errors import (
     WrongCode,
 )
 from countersign.domain.people import TwoFactorMethod
-from countersign.domain.requests import CODE_STEPS, WRONG_CODES_OUTCOME, Channel, Journey, Step
+from countersign.domain.requests import CODE_STEPS, TWO_FACTOR_STEPS, WRONG_CODES_OUTCOME, Channel, Journey, Step
+from countersign.effects import totp
 from countersign.effects.authority import require_thawed
 from countersign.effects.ending import end_request, is_overdue
 from countersign.effects.notices import tell_owners_of_freeze
 from countersign.effects.work import Work, found
-from countersign.storage import accounts, challenges, requests, users, verdicts
+from countersign.storage import accounts, challenges, requests, verdicts
 from countersign.storage.requests import Request
 
 _HOUR = timedelta(hours=1)
-_TOTP_SECONDS = 30
 TWO_FACTOR_CHANNELS = {TwoFactorMethod.AUTHENTICATOR: Channel.AUTHENTICATOR, TwoFactorMethod.SMS: Channel.SMS}
 
 
@@ -71,7 +73,7 @@ async def resend(work: Work, request: Request) -> None:
     require_thawed(work)
     await require_sends_left(work, channel)
     window = await _add_window(work, _challenge_id(request), channel=channel, number=windows[-1].number + 1)
-    if request.step is Step.TWO_FACTOR_CODE:
+    if request.step in TWO_FACTOR_STEPS:
         deadline = _deadline(work, request, request.step, window)
         await requests.update(work.connection, request.id, deadline=deadline)
     await work.audit_request(AuditTag.CODE_REQUESTED, request, step=request.step, number=window.number)
@@ -96,18 +98,34 @@ async def check_code(work: Work, request: Request, text: str) -> None:
     Raises ``WrongCode`` (with ``attempts_left``; the last one ends the step), ``CodeExpired``,
     ``CodeAlreadyUsed``, ``TooManyWrongCodes``, ``IssuingFrozen`` or ``InvalidInput``; only the first is counted.
     """
-    await _require_attempts_left(work)
+    await require_attempts_left(work)
     code = normalize_code(text)
     if code is None:
         raise InvalidInput(f"A code has {CODE_LENGTH} digits.")
     windows = live(await challenges.windows(work.connection, _challenge_id(request)), at=work.at)
     if not windows:
         raise CodeExpired
+    await attempt(work, request, partial(_is_right, work, request, code, windows))
+
+
+async def attempt(work: Work, request: Request, is_right: Callable[[], Awaitable[bool]]) -> None:
+    """Count an attempt, then compare: return when it was right, else raise ``WrongCode``; the last ends the step."""
+    # Counted before the comparison: whatever happens after it, the attempt was made.
     wrong = await _count_attempt(work, request)
-    if await _is_right(work, request, code, windows):
+    if await is_right():
         await _solve(work, request)
         return
     await _refuse(work, request, wrong=wrong)
+
+
+async def require_attempts_left(work: Work) -> None:
+    """Raise ``IssuingFrozen``, or ``TooManyWrongCodes`` when the account had its wrong codes for this hour."""
+    require_thawed(work)
+    newest = await verdicts.nth_newest_wrong(
+        work.connection, work.account.id, since=work.at - _HOUR, n=work.rules.wrong_codes_per_hour
+    )
+    if newest is not None:
+        raise TooManyWrongCodes(retry_after=retry_after(newest + _HOUR, at=work.at))
 
 
 async def check_link(work: Work, request: Request, token: str) -> None:
@@ -158,17 +176,7 @@ async def _add_window(work: Work, challenge_id: UUID, *, channel: Channel, numbe
     return window
 
 
-async def _require_attempts_left(work: Work) -> None:
-    require_thawed(work)
-    newest = await verdicts.nth_newest_wrong(
-        work.connection, work.account.id, since=work.at - _HOUR, n=work.rules.wrong_codes_per_hour
-    )
-    if newest is not None:
-        raise TooManyWrongCodes(retry_after=retry_after(newest + _HOUR, at=work.at))
-
-
 async def _count_attempt(work: Work, request: Request) -> int:
-    # Counted before the comparison: whatever happens after it, the attempt was made.
     wrong = (request.wrong_codes or 0) + 1
     await challenges.set_wrong_codes(work.connection, _challenge_id(request), wrong)
     await accounts.set_wrong_codes_in_a_row(work.connection, work.account.id, work.account.wrong_codes_in_a_row + 1)
@@ -208,14 +216,10 @@ async def _is_right(work: Work, request: Request, code: str, windows: list[Windo
 
 
 async def _is_right_totp(work: Work, request: Request, code: str) -> bool:
-    user = found(await users.get(work.connection, request.user_id))
-    seed = work.keys.open(Purpose.TOTP_SEED, found(user.totp_seed), bound_to=f"user:{user.id}").decode()
-    totp, now = pyotp.TOTP(seed), int(work.at.timestamp())
-    steps = [now // _TOTP_SECONDS + offset for offset in (-1, 0, 1)]
-    matching = [step for step in steps if hmac.compare_digest(code, totp.at(step * _TOTP_SECONDS))]
-    if not matching:
+    step = await totp.matching_step(work, request, code)
+    if step is None:
         return False
-    if not await users.use_totp_step(work.connection, user.id, max(matching)):
+    if not await totp.use_step(work, request, step):
         await _uncount_attempt(work, request)
         raise CodeAlreadyUsed
     return True

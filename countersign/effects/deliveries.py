@@ -7,10 +7,11 @@ from pydantic import BaseModel, ConfigDict
 
 from countersign.domain.messages import SendRef
 from countersign.domain.permissions import funds_permissions
-from countersign.domain.requests import Channel, Delivery, Journey
+from countersign.domain.requests import ChangeTo, Channel, Delivery, Journey, Step
 from countersign.effects.codes import link_token, one_time_code
 from countersign.effects.work import Desk, found
 from countersign.storage import challenges, requests, users
+from countersign.storage.database import Connection
 from countersign.storage.requests import Request
 
 _APPROVING = {
@@ -19,6 +20,12 @@ _APPROVING = {
     Journey.ACTIVATE_API_KEY: "activate API key",
     Journey.CREATE_FIX: "create FIX credentials",
     Journey.ACTIVATE_FIX: "activate FIX credentials",
+}
+_CHANGING = {
+    ChangeTo.AUTHENTICATOR: "change two-factor authentication to an authenticator",
+    ChangeTo.SMS: "change two-factor authentication to SMS",
+    ChangeTo.OFF: "turn off two-factor authentication",
+    ChangeTo.RECOVERY_CODES: "get new recovery codes",
 }
 
 
@@ -48,12 +55,12 @@ async def code_to_send(desk: Desk, ref: SendRef, *, public_url: str) -> CodeToSe
         request = found(await requests.get(connection, send.request_id))
         if send.delivery is not Delivery.SENDING or request.challenge_id != send.challenge_id:
             return None
-        user = found(await users.get(connection, request.user_id))
+        to = await _address(connection, request, send.channel)
     code = one_time_code(desk.keys, send.challenge_id, send.number, key_id=send.key_id)
     token = link_token(desk.keys, send.challenge_id, send.number, key_id=send.key_id)
     return CodeToSend(
         channel=send.channel,
-        to=user.email if send.channel is Channel.EMAIL else found(user.phone),
+        to=to,
         key=f"{send.challenge_id}/{send.number}",
         context={
             **_subject(request, send.channel),
@@ -78,7 +85,17 @@ async def recipient_of(desk: Desk, user_id: UUID) -> str:
         return found(await users.get(connection, user_id)).email
 
 
+async def _address(connection: Connection, request: Request, channel: Channel) -> str:
+    if request.step is Step.NEW_FACTOR_CODE:
+        return found(await requests.read_new_phone(connection, request.id))
+    user = found(await users.get(connection, request.user_id))
+    return user.email if channel is Channel.EMAIL else found(user.phone)
+
+
 def _subject(request: Request, channel: Channel) -> dict[str, Any]:
+    if request.change_to is not None:
+        confirming = request.step is Step.NEW_FACTOR_CODE
+        return {"approving": "use this number for two-factor codes" if confirming else _CHANGING[request.change_to]}
     # A mail code always activates, whatever journey led there.
     journey = Journey.ACTIVATE_API_KEY if channel is Channel.EMAIL else request.journey
     levels = ", ".join(request.permissions) or str(request.session_type or "").replace("_", " ")

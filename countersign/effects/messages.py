@@ -6,7 +6,7 @@ from typing import Any
 from countersign.domain.errors import DomainError
 from countersign.domain.messages import Cancel, Envelope, ResendCode, Verdict
 from countersign.domain.requests import Outcome
-from countersign.effects import activation, authority, codes, ending, secrets, two_factor
+from countersign.effects import activation, authority, changing, codes, ending, secrets, two_factor
 from countersign.effects.state import state_of
 from countersign.effects.steps import require_open
 from countersign.effects.work import Desk, Work
@@ -55,6 +55,7 @@ async def _cancel(work: Work, request: Request, message: Cancel) -> None:
 
 _EFFECTS: dict[str, Callable[[Work, Request, Any], Awaitable[None]]] = {
     "two_factor_code": two_factor.pass_two_factor,
+    "recovery_code": changing.pass_recovery_code,
     "resend_code": _resend,
     "secret_saved": secrets.acknowledge,
     "activate": activation.activate_now,

@@ -51,6 +51,12 @@ async def tell_owners_of_freeze(work: Work, *, request_id: UUID) -> None:
     await _tell(work, recipients, "issuing_frozen", await _common(work), request_id=request_id)
 
 
+async def tell_person(work: Work, user_id: UUID, event: str, *, request_id: UUID | None = None, **more: Any) -> None:
+    """Mail one person about his or her own account security; the mail tells from which IP address it was done."""
+    context = {**await _common(work), "ip": str(work.actor.ip or ""), **more}
+    await _tell(work, [user_id], event, context, request_id=request_id)
+
+
 async def _tell(
     work: Work, recipients: Iterable[UUID], event: str, context: dict[str, Any], *, request_id: UUID | None
 ) -> None:

@@ -62,7 +62,7 @@ async def create_api_key(work: Work, user_id: UUID, *, name: str, permissions: l
         ip_whitelist=list(whitelist),
         two_factor_method=method,
     )
-    return await _open(work, new)
+    return await open_request(work, new)
 
 
 async def create_fix_credentials(work: Work, user_id: UUID, *, session_type: SessionType) -> Request:
@@ -82,7 +82,7 @@ async def create_fix_credentials(work: Work, user_id: UUID, *, session_type: Ses
         session_type=session_type,
         two_factor_method=method,
     )
-    return await _open(work, new)
+    return await open_request(work, new)
 
 
 async def edit_api_key(
@@ -99,7 +99,8 @@ async def edit_api_key(
     if levels == credential.permissions and set(whitelist) == set(credential.ip_whitelist):
         raise NothingChanged
     new = _about(credential, user_id=user_id, journey=Journey.EDIT_API_KEY, method=method)
-    return await _open(work, new.model_copy(update={"permissions": list(levels), "ip_whitelist": list(whitelist)}))
+    edited = new.model_copy(update={"permissions": list(levels), "ip_whitelist": list(whitelist)})
+    return await open_request(work, edited)
 
 
 async def activate_api_key(work: Work, user_id: UUID, credential_id: UUID) -> Request:
@@ -108,7 +109,8 @@ async def activate_api_key(work: Work, user_id: UUID, credential_id: UUID) -> Re
     method = await _require_ready(work, user_id)
     await _require_none_open(work, credential)
     _require_inactive(credential)
-    return await _open(work, _about(credential, user_id=user_id, journey=Journey.ACTIVATE_API_KEY, method=method))
+    new = _about(credential, user_id=user_id, journey=Journey.ACTIVATE_API_KEY, method=method)
+    return await open_request(work, new)
 
 
 async def activate_fix_credentials(work: Work, user_id: UUID, credential_id: UUID) -> Request:
@@ -118,7 +120,7 @@ async def activate_fix_credentials(work: Work, user_id: UUID, credential_id: UUI
     await _require_none_open(work, credential)
     _require_inactive(credential)
     new = _about(credential, user_id=user_id, journey=Journey.ACTIVATE_FIX, method=TwoFactorMethod.NONE)
-    return await _open(work, new)
+    return await open_request(work, new)
 
 
 async def find_credential(work: Work, credential_id: UUID, *, kind: CredentialKind) -> Credential:
@@ -173,7 +175,8 @@ def _about(credential: Credential, *, user_id: UUID, journey: Journey, method: T
     )
 
 
-async def _open(work: Work, new: NewRequest) -> Request:
+async def open_request(work: Work, new: NewRequest) -> Request:
+    """Store the request and the audit event that it was opened; raises ``RequestOpen``."""
     await requests.insert(work.connection, new)
     request = found(await requests.get(work.connection, new.id))
     await work.audit_request(

@@ -1,6 +1,6 @@
 """Changes to how a person is reached and confirms: they cancel what the person has under way."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,8 +15,9 @@ from countersign.domain.messages import Actor
 from countersign.domain.people import TwoFactorMethod, mask_email, mask_phone
 from countersign.domain.requests import Outcome
 from countersign.effects.ending import end_from_outside, end_overdue_from_outside
+from countersign.effects.notices import tell_person
 from countersign.effects.work import Desk, Work, found
-from countersign.storage import accounts, oversight, requests, users
+from countersign.storage import accounts, oversight, recovery_codes, requests, users
 from countersign.storage.database import Connection
 from countersign.storage.requests import Request
 from countersign.storage.users import User
@@ -51,8 +52,27 @@ async def change_user(desk: Desk, user_id: UUID, change: UserChange, *, at: date
         if not trails:
             raise Conflict("This user has no account, so no audit trail could tell of the change.")
         after = _changed(before, change)
-        await _store(connection, before, after)
-        return [request for work in trails for request in await _tell_and_cancel(work, before, after)]
+        await _tell_person(trails[0], before, after)
+        return await _carry_out(trails, before, after)
+
+
+async def change_two_factor(
+    work: Work, asked: Request, *, method: TwoFactorMethod, phone: str | None = None, totp_seed: bytes | None = None
+) -> list[Request]:
+    """Let the user confirm otherwise from now on, as the end of the request that asked for it.
+
+    The same as ``change_user`` does, within the transaction of ``work``; None as phone leaves it as it is.
+    """
+    trails = [
+        replace(work, account=found(await accounts.lock(work.connection, account_id)))
+        for account_id in await oversight.accounts_concerning(work.connection, asked.user_id)
+    ]
+    before = found(await users.get(work.connection, asked.user_id))
+    after = before.model_copy(
+        update={"two_factor_method": method, "phone": phone or before.phone, "totp_seed": totp_seed}
+    )
+    await _tell_person(work, before, after, request_id=asked.id)
+    return await _carry_out(trails, before, after, request_id=asked.id)
 
 
 def parse_email(text: str) -> str:
@@ -87,6 +107,7 @@ def _changed(user: User, change: UserChange) -> User:
             "email": user.email if change.email is None else parse_email(change.email),
             "phone": user.phone if change.phone is None else parse_phone(change.phone),
             "two_factor_method": change.two_factor or user.two_factor_method,
+            "totp_seed": None if change.two_factor else user.totp_seed,
         }
     )
     if after.two_factor_method is TwoFactorMethod.SMS and after.phone is None:
@@ -96,18 +117,27 @@ def _changed(user: User, change: UserChange) -> User:
     return after
 
 
+async def _carry_out(trails: list[Work], before: User, after: User, *, request_id: UUID | None = None) -> list[Request]:
+    await _store(trails[0].connection, before, after)
+    different = {"user_id": str(after.id), **_differences(before, after)}
+    for work in trails:
+        await work.audit(AuditTag.USER_CHANGED, request_id=request_id, **different)
+    return [request for work in trails for request in await _cancel_what_is_under_way(work, after)]
+
+
 async def _store(connection: Connection, before: User, after: User) -> None:
     try:
         await users.set_contact(connection, after.id, email=after.email, phone=after.phone)
     except psycopg.errors.UniqueViolation:
         raise Conflict("Another user has that email address.") from None
-    if after.two_factor_method is not before.two_factor_method:
-        await users.set_two_factor(connection, after.id, method=after.two_factor_method, totp_seed=None)
+    if _confirms_otherwise(before, after):
+        await users.set_two_factor(connection, after.id, method=after.two_factor_method, totp_seed=after.totp_seed)
+    if after.two_factor_method is TwoFactorMethod.NONE:
+        await recovery_codes.delete(connection, after.id)
 
 
-async def _tell_and_cancel(work: Work, before: User, after: User) -> list[Request]:
-    await work.audit(AuditTag.USER_CHANGED, user_id=str(after.id), **_differences(before, after))
-    under_way = await requests.open_of_user(work.connection, account_id=work.account.id, user_id=after.id)
+async def _cancel_what_is_under_way(work: Work, user: User) -> list[Request]:
+    under_way = await requests.open_of_user(work.connection, account_id=work.account.id, user_id=user.id)
     for request in under_way:
         await _end(work, request)
     return under_way
@@ -118,6 +148,30 @@ async def _end(work: Work, request: Request) -> None:
         await end_from_outside(work, request, Outcome.CANCELLED, reason=_REASON)
 
 
+def _confirms_otherwise(before: User, after: User) -> bool:
+    by_sms = after.two_factor_method is TwoFactorMethod.SMS
+    return (
+        after.two_factor_method is not before.two_factor_method
+        or after.totp_seed != before.totp_seed
+        or (by_sms and after.phone != before.phone)
+    )
+
+
+async def _tell_person(work: Work, before: User, after: User, *, request_id: UUID | None = None) -> None:
+    if not _confirms_otherwise(before, after):
+        return
+    by_sms = after.two_factor_method is TwoFactorMethod.SMS
+    await tell_person(
+        work,
+        after.id,
+        "two_factor_changed",
+        request_id=request_id,
+        before=before.two_factor_method,
+        method=after.two_factor_method,
+        phone=mask_phone(after.phone or "") if by_sms else "",
+    )
+
+
 def _differences(before: User, after: User) -> dict[str, Any]:
     """Return what differs, masked: the audit trail keeps no whole address or number."""
     shown = {
@@ -125,8 +179,11 @@ def _differences(before: User, after: User) -> dict[str, Any]:
         "phone": (mask_phone(before.phone or ""), mask_phone(after.phone or "")),
         "two_factor_method": (before.two_factor_method, after.two_factor_method),
     }
-    return {
+    different: dict[str, Any] = {
         name: {"before": old, "after": new}
         for name, (old, new) in shown.items()
         if getattr(before, name) != getattr(after, name)
     }
+    if before.totp_seed and after.totp_seed and before.totp_seed != after.totp_seed:
+        different["authenticator"] = "replaced"
+    return different

@@ -3,9 +3,11 @@
 from countersign.domain.audit import AuditTag
 from countersign.domain.errors import DomainError
 from countersign.domain.messages import SYSTEM, RequestAt, RequestState, StepDue
+from countersign.domain.people import TwoFactorMethod
 from countersign.domain.requests import Outcome, Step
 from countersign.effects.activation import ask_account_managers
 from countersign.effects.authority import require_owner, require_thawed
+from countersign.effects.changing import ask_for_new_factor
 from countersign.effects.codes import TWO_FACTOR_CHANNELS, open_challenge
 from countersign.effects.ending import credential_of, end_overdue, end_request
 from countersign.effects.notices import as_requester, tell_managers
@@ -52,11 +54,13 @@ async def _first_step(work: Work, request: Request) -> None:
     except DomainError as error:
         await end_request(work, request, Outcome.CANCELLED, reason=error.slug)
         return
-    if request.journey.needs_two_factor:
+    if not request.journey.needs_two_factor:
+        await ask_account_managers(work, request)
+    elif request.two_factor_method is TwoFactorMethod.NONE:
+        await ask_for_new_factor(work, request)
+    else:
         channel = TWO_FACTOR_CHANNELS[request.two_factor_method]
         await open_challenge(work, request, step=Step.TWO_FACTOR_CODE, channel=channel)
-    else:
-        await ask_account_managers(work, request)
 
 
 async def _require_still_allowed(work: Work, request: Request) -> None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 
 from countersign.adapters.keyring import Purpose
 from countersign.domain.audit import AuditTag
-from countersign.domain.credentials import SessionType
+from countersign.domain.credentials import CredentialKind, SessionType
 from countersign.domain.errors import NotAtThisStep, RevealRefused, SecretGone, SecretNotShown
 from countersign.domain.messages import Actor, SecretSaved
 from countersign.domain.requests import Step
@@ -47,7 +47,7 @@ async def make_credential(work: Work, request: Request) -> bytes:
     new = NewCredential(
         id=request.credential_id,
         account_id=request.account_id,
-        kind=request.journey.kind,
+        kind=CredentialKind.API_KEY if api_key else CredentialKind.FIX,
         name=request.name,
         name_key=request.name_key,
         public_id=public_id,
@@ -74,8 +74,7 @@ async def reveal(desk: Desk, request_id: UUID, *, verifier: str, at: datetime, a
     async with desk.on_request(request_id, at=at, actor=actor) as (work, request):
         await require_requester(work, request)
         _require_revealable(request, at=at)
-        if not _matches(verifier, request.reveal_challenge or ""):
-            raise RevealRefused
+        require_verifier(request, verifier)
         gone = await _erase_if_too_late(work, request)
         if not gone:
             return await _show(work, request)
@@ -108,9 +107,11 @@ def _require_revealable(request: Request, *, at: datetime) -> None:
         raise SecretGone
 
 
-def _matches(verifier: str, challenge: str) -> bool:
+def require_verifier(request: Request, verifier: str) -> None:
+    """Raise ``RevealRefused`` unless the verifier's challenge came with the code (S256, RFC 7636 section 4.6)."""
     digest = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
-    return hmac.compare_digest(digest, challenge)
+    if not hmac.compare_digest(digest, request.reveal_challenge or ""):
+        raise RevealRefused
 
 
 async def _erase_if_too_late(work: Work, request: Request) -> bool:

@@ -21,4 +21,9 @@ def require_step(request: Request, step: Step) -> None:
     """Raise ``RequestClosed`` or ``NotAtThisStep`` unless the request is open at ``step``."""
     require_open(request)
     if request.step is not step:
-        raise NotAtThisStep(f"The request is at the step {request.step}.", step=request.step)
+        raise not_at_this_step(request)
+
+
+def not_at_this_step(request: Request) -> NotAtThisStep:
+    """Return the error for what the request does not wait for now."""
+    return NotAtThisStep(f"The request is at the step {request.step}.", step=request.step)

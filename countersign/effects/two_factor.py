@@ -6,7 +6,8 @@ from countersign.domain.audit import AuditTag
 from countersign.domain.credentials import CredentialStatus
 from countersign.domain.errors import RevealChallengeMissing
 from countersign.domain.messages import TwoFactorCode
-from countersign.domain.requests import Journey, Step
+from countersign.domain.requests import TWO_FACTOR_STEPS, Journey, Step
+from countersign.effects import changing
 from countersign.effects.activation import activate
 from countersign.effects.authority import require_requester
 from countersign.effects.codes import check_code
@@ -22,12 +23,21 @@ from countersign.storage.requests import Request
 async def pass_two_factor(work: Work, request: Request, message: TwoFactorCode) -> None:
     """Check the code and carry out what it confirms."""
     await require_requester(work, request)
-    require_step(request, Step.TWO_FACTOR_CODE)
-    if request.journey.creates and message.reveal_challenge is None:
+    require_step(request, message.step or _step_of_codes(request))
+    if _shows_something_once(request) and message.reveal_challenge is None:
         raise RevealChallengeMissing
+    await changing.require_passable(work, request)
     await check_code(work, request, message.code)
-    await work.audit_request(AuditTag.TWO_FACTOR_PASSED, request, method=request.two_factor_method)
+    await work.audit_request(_PASSED[request.step], request, method=request.channel)
     await _CONFIRMED[request.journey](work, request, message)
+
+
+def _step_of_codes(request: Request) -> Step:
+    return request.step if request.step in TWO_FACTOR_STEPS else Step.TWO_FACTOR_CODE
+
+
+def _shows_something_once(request: Request) -> bool:
+    return request.journey.creates or changing.issues_recovery_codes(request)
 
 
 async def _created(work: Work, request: Request, message: TwoFactorCode) -> None:
@@ -72,9 +82,15 @@ async def _activated(work: Work, request: Request, _message: TwoFactorCode) -> N
     await activate(work, request)
 
 
+async def _proven(work: Work, request: Request, message: TwoFactorCode) -> None:
+    await changing.proceed(work, request, message.reveal_challenge)
+
+
+_PASSED = {Step.TWO_FACTOR_CODE: AuditTag.TWO_FACTOR_PASSED, Step.NEW_FACTOR_CODE: AuditTag.NEW_FACTOR_PASSED}
 _CONFIRMED: dict[Journey, Callable[[Work, Request, TwoFactorCode], Awaitable[None]]] = {
     Journey.CREATE_API_KEY: _created,
     Journey.CREATE_FIX: _created,
     Journey.EDIT_API_KEY: _edited,
     Journey.ACTIVATE_API_KEY: _activated,
+    Journey.CHANGE_TWO_FACTOR: _proven,
 }

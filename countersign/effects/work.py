@@ -48,8 +48,9 @@ class Work:
         )
 
     async def audit_request(self, tag: AuditTag, request: Request, **details: Any) -> None:
-        """Append an audit event about a request and its credential."""
-        await self.audit(tag, request_id=request.id, credential_id=request.credential_id, **details)
+        """Append an audit event about a request and its credential, if it is about one."""
+        credential_id = request.credential_id if request.journey.kind else None
+        await self.audit(tag, request_id=request.id, credential_id=credential_id, **details)
 
     async def reload(self, request: Request) -> Request:
         """Return the request as it stands now."""

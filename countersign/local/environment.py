@@ -2,12 +2,14 @@
 
 import json
 import os
+import secrets
 from pathlib import Path
 
 from countersign.local.issuer import ISSUER
 from countersign.local.tcp_ports import LOOPBACK, Ports
 
 ENVIRONMENT_NAME = "stack.env"
+IDENTITY_PATH = "/local/identity"
 _OWN_PREFIX = "COUNTERSIGN_"
 
 
@@ -20,6 +22,9 @@ def stack_variables(*, data: Path, ports: Ports, key_ring_file: Path, jwks_file:
     """Return the settings of a stack on ``data``, the databases' and Temporal's addresses left out."""
     return {
         "COUNTERSIGN_PUBLIC_URL": f"http://{LOOPBACK}:{ports.api}",
+        "COUNTERSIGN_OIDC_ISSUER": identity_issuer(ports.api),
+        "COUNTERSIGN_OIDC_CLIENT_ID": "countersign-local",
+        "COUNTERSIGN_OIDC_CLIENT_SECRET": secrets.token_urlsafe(32),
         **own_variables(),
         "COUNTERSIGN_MODE": "local",
         "COUNTERSIGN_DATA": str(data),
@@ -31,6 +36,11 @@ def stack_variables(*, data: Path, ports: Ports, key_ring_file: Path, jwks_file:
         "COUNTERSIGN_CODEC_OPEN": "true",
         "COUNTERSIGN_CODEC_CORS_ORIGINS": json.dumps(_ui_origins(ports)),
     }
+
+
+def identity_issuer(api_port: int) -> str:
+    """Return the address of the stack's own identity provider."""
+    return f"http://{LOOPBACK}:{api_port}{IDENTITY_PATH}"
 
 
 def _ui_origins(ports: Ports) -> list[str]:

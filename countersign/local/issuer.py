@@ -1,6 +1,7 @@
 """The local stack's own issuer of tokens: it stands in for the API gateway that signs people in."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -35,11 +36,21 @@ class Issuer:
         self, *, subject: str, audience: str, account: str | None = None, lifetime: timedelta = timedelta(hours=1)
     ) -> str:
         """Return a token that names ``subject`` and, where given, the account he or she acts for."""
-        now = datetime.now(UTC)
-        claims = {"iss": ISSUER, "aud": audience, "sub": subject, "iat": now, "exp": now + lifetime}
+        claims = {"iss": ISSUER, "aud": audience, "sub": subject}
         if account is not None:
             claims["account"] = account
-        return jwt.encode(claims, self.key, algorithm=_ALGORITHM, headers={"kid": _public_jwk(self.key)["kid"]})
+        return self.sign(claims, lifetime=lifetime)
+
+    def sign(self, claims: Mapping[str, object], *, lifetime: timedelta) -> str:
+        """Return a token with the claims, and with when it was made and runs out."""
+        now = datetime.now(UTC)
+        timed = {**claims, "iat": now, "exp": now + lifetime}
+        return jwt.encode(timed, self.key, algorithm=_ALGORITHM, headers={"kid": _public_jwk(self.key)["kid"]})
+
+    @property
+    def jwks(self) -> dict[str, list[dict[str, str]]]:
+        """The public half of the key (RFC 7517)."""
+        return {"keys": [_public_jwk(self.key)]}
 
 
 def load_or_make_issuer(data: Path) -> Issuer:

@@ -167,6 +167,7 @@ class _Stack:
         )
         variables["DATABASE_URL"] = self._postgres.app_url if self._postgres else self._external_database
         variables["COUNTERSIGN_MIGRATION_DATABASE_URL"] = self._migration_database
+        variables.setdefault("COUNTERSIGN_TEMPORAL_UI_URL", self._addresses().temporal_ui)
         variables["TEMPORAL_ADDRESS"] = self._temporal.address if self._temporal else self._external_temporal
         write_environment(self._data / ENVIRONMENT_NAME, variables)
         os.environ.update(variables)

@@ -39,12 +39,13 @@ def welcome(addresses: Addresses, *, seconds: float) -> Table:
 
 def _places(addresses: Addresses) -> dict[str, str]:
     places = {
+        "Pages": f"{addresses.api}/",
         "API": addresses.api,
         "API reference": f"{addresses.api}/openapi.json",
         "Temporal UI": addresses.temporal_ui,
         "Temporal": addresses.temporal,
         "PostgreSQL": addresses.postgres,
-        "SMS and mail": f"{addresses.api}/local/inbox",
+        "SMS and mail": f"{addresses.api}/local/messages",
         "Data": str(addresses.data),
     }
     return {label: place for label, place in places.items() if place}

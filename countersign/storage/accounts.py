@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from countersign.domain.people import Role
-from countersign.storage.database import Connection, column, one, scalar
+from countersign.storage.database import Connection, column, many, one, scalar
 
 
 class Account(BaseModel, frozen=True):
@@ -17,6 +17,14 @@ class Account(BaseModel, frozen=True):
     prime_liquidity: bool
     wrong_codes_in_a_row: int
     frozen_at: datetime | None
+
+
+class _Locked(Account, frozen=True):
+    own: bool
+
+
+class _Membership(Account, frozen=True):
+    role: Role
 
 
 _COLUMNS = "a.id, a.name, a.prime_liquidity, a.wrong_codes_in_a_row, a.frozen_at"
@@ -42,9 +50,24 @@ async def lock(connection: Connection, account_id: UUID) -> Account | None:
 
 
 async def lock_of_request(connection: Connection, request_id: UUID) -> Account | None:
-    """Return the account of a request, locked until the transaction ends."""
-    query = f"SELECT {_COLUMNS} FROM accounts a JOIN requests r ON r.account_id = a.id WHERE r.id = %s FOR UPDATE OF a"
-    return await one(connection, Account, query, (request_id,))
+    """Return the account of a request, locked until the transaction ends.
+
+    A change of two-factor authentication reaches into every account of its person: all are locked, in one order.
+    """
+    query = f"""SELECT {_COLUMNS}, a.id = r.account_id AS own FROM requests r
+                CROSS JOIN LATERAL (
+                    SELECT r.account_id
+                    UNION SELECT account_id FROM memberships
+                          WHERE user_id = r.user_id AND r.journey = 'change-two-factor'
+                    UNION SELECT account_id FROM account_manager_assignments
+                          WHERE user_id = r.user_id AND r.journey = 'change-two-factor'
+                    UNION SELECT account_id FROM requests
+                          WHERE user_id = r.user_id AND outcome IS NULL AND r.journey = 'change-two-factor'
+                ) AS concerned
+                JOIN accounts a ON a.id = concerned.account_id
+                WHERE r.id = %s ORDER BY a.id FOR UPDATE OF a"""
+    locked = await many(connection, _Locked, query, (request_id,))
+    return next((account for account in locked if account.own), None)
 
 
 async def set_wrong_codes_in_a_row(connection: Connection, account_id: UUID, count: int) -> None:
@@ -102,3 +125,18 @@ async def owners(connection: Connection, account_id: UUID) -> list[UUID]:
     """Return the ids of the account's owners."""
     query = "SELECT user_id FROM memberships WHERE account_id = %s AND role = 'owner' ORDER BY user_id"
     return await column(connection, query, (account_id,))
+
+
+async def of_user(connection: Connection, user_id: UUID) -> list[tuple[Account, Role]]:
+    """Return the accounts that the user belongs to, by name, with his or her role in each."""
+    query = f"""SELECT {_COLUMNS}, m.role FROM accounts a JOIN memberships m ON m.account_id = a.id
+                WHERE m.user_id = %s ORDER BY a.name, a.id"""
+    rows = await many(connection, _Membership, query, (user_id,))
+    return [(Account.model_validate(row.model_dump(exclude={"role"})), row.role) for row in rows]
+
+
+async def audit_position(connection: Connection, account_id: UUID | None, *, manager: UUID) -> int:
+    """Return a number that grows with every audit event of the account, and of those the user looks after."""
+    query = """SELECT coalesce(sum(audit_number), 0) FROM accounts WHERE id = %(account)s
+               OR id IN (SELECT account_id FROM account_manager_assignments WHERE user_id = %(manager)s)"""
+    return int(await scalar(connection, query, {"account": account_id, "manager": manager}))

@@ -75,6 +75,15 @@ async def events(connection: Connection, account_id: UUID, *, before: int | None
     return await many(connection, AuditEvent, query, (account_id, before, before, limit))
 
 
+async def events_of_credential(
+    connection: Connection, account_id: UUID, *, credential_id: UUID, limit: int
+) -> list[AuditEvent]:
+    """Return the audit events about one credential, newest first."""
+    query = f"""SELECT {EVENT_COLUMNS} FROM audit_events
+                WHERE account_id = %s AND credential_id = %s ORDER BY number DESC LIMIT %s"""
+    return await many(connection, AuditEvent, query, (account_id, credential_id, limit))
+
+
 async def use_statement(connection: Connection, statement_id: str, *, request_id: UUID) -> bool:
     """Use up an account manager's statement; False when it was used before."""
     done = await connection.execute(

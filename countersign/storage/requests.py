@@ -5,18 +5,18 @@ from uuid import UUID
 
 import psycopg
 from psycopg import sql
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from countersign.domain.credentials import SessionType
 from countersign.domain.errors import NameTaken, RequestOpen
 from countersign.domain.people import TwoFactorMethod
 from countersign.domain.permissions import Permission
-from countersign.domain.requests import Channel, Delivery, Journey, Outcome, Step
+from countersign.domain.requests import ChangeTo, Channel, Delivery, Journey, Outcome, Step
 from countersign.storage.database import Connection, many, one, scalar
 
 
 class Request(BaseModel, frozen=True):
-    """One approval as it stands; the sealed copy of the secret is never part of it."""
+    """One approval as it stands; the sealed copy of the secret and a new phone number are never part of it."""
 
     id: UUID
     account_id: UUID
@@ -33,6 +33,7 @@ class Request(BaseModel, frozen=True):
     permissions: tuple[Permission, ...]
     ip_whitelist: tuple[str, ...]
     two_factor_method: TwoFactorMethod
+    change_to: ChangeTo | None
     deadline: datetime | None
     asked_at: datetime | None
     reminders: int
@@ -73,13 +74,15 @@ class NewRequest(BaseModel, frozen=True):
     permissions: list[Permission] = []
     ip_whitelist: list[str] = []
     two_factor_method: TwoFactorMethod
+    change_to: ChangeTo | None = None
+    new_phone: str | None = Field(default=None, repr=False)
 
 
 _SELECT = """
     SELECT r.id, r.account_id, r.user_id, r.credential_id, r.credential_version, r.journey, r.step, r.outcome, r.reason,
-           r.name, r.name_key, r.session_type, r.permissions, r.ip_whitelist, r.two_factor_method, r.deadline,
-           r.asked_at, r.reminders, r.reveal_challenge, r.revealed_at, r.saved_at, r.created_at, r.changed_at,
-           r.closed_at, c.id AS challenge_id, c.channel, c.key_id, c.wrong_codes, s.number AS send_number,
+           r.name, r.name_key, r.session_type, r.permissions, r.ip_whitelist, r.two_factor_method, r.change_to,
+           r.deadline, r.asked_at, r.reminders, r.reveal_challenge, r.revealed_at, r.saved_at, r.created_at,
+           r.changed_at, r.closed_at, c.id AS challenge_id, c.channel, c.key_id, c.wrong_codes, s.number AS send_number,
            s.opened_at AS send_opened_at, s.expires_at AS send_expires_at, s.delivery, s.failure
     FROM requests r
     LEFT JOIN challenges c ON c.request_id = r.id AND c.step = r.step
@@ -92,10 +95,10 @@ async def insert(connection: Connection, new: NewRequest) -> None:
     try:
         await connection.execute(
             """INSERT INTO requests (id, account_id, user_id, credential_id, credential_version, journey, step, name,
-                   name_key, session_type, permissions, ip_whitelist, two_factor_method)
+                   name_key, session_type, permissions, ip_whitelist, two_factor_method, change_to, new_phone)
                VALUES (%(id)s, %(account_id)s, %(user_id)s, %(credential_id)s, %(credential_version)s, %(journey)s,
                    'starting', %(name)s, %(name_key)s, %(session_type)s, %(permissions)s, %(ip_whitelist)s,
-                   %(two_factor_method)s)""",
+                   %(two_factor_method)s, %(change_to)s, %(new_phone)s)""",
             new.model_dump(),
         )
     except psycopg.errors.UniqueViolation as error:
@@ -147,6 +150,12 @@ async def every(connection: Connection, *, only_open: bool, limit: int) -> list[
     return await many(connection, Request, query, (only_open, limit))
 
 
+async def of_ids(connection: Connection, ids: list[UUID]) -> list[Request]:
+    """Return those requests, newest first."""
+    query = f"{_SELECT} WHERE r.id = ANY(%s) ORDER BY r.created_at DESC, r.id DESC"
+    return await many(connection, Request, query, (ids,))
+
+
 async def waiting_for_manager(connection: Connection, manager: UUID, *, limit: int) -> list[Request]:
     """Return what waits for this account manager, oldest first."""
     query = f"""{_SELECT} JOIN account_manager_assignments m ON m.account_id = r.account_id AND m.user_id = %s
@@ -166,7 +175,7 @@ async def update(connection: Connection, request_id: UUID, **columns: object) ->
 
 
 async def close(connection: Connection, request_id: UUID, *, outcome: Outcome, reason: str | None) -> None:
-    """End the request; the sealed copy of its secret goes with it."""
+    """End the request; the sealed copy of its secret and a new phone number go with it."""
     await update(
         connection,
         request_id,
@@ -175,6 +184,7 @@ async def close(connection: Connection, request_id: UUID, *, outcome: Outcome, r
         reason=reason,
         deadline=None,
         reveal_sealed=None,
+        new_phone=None,
         closed_at=datetime.now().astimezone(),
     )
 
@@ -183,6 +193,12 @@ async def read_sealed(connection: Connection, request_id: UUID) -> bytes | None:
     """Return the sealed copy of the secret, while there is one."""
     sealed = await scalar(connection, "SELECT reveal_sealed FROM requests WHERE id = %s", (request_id,))
     return bytes(sealed) if sealed is not None else None
+
+
+async def read_new_phone(connection: Connection, request_id: UUID) -> str | None:
+    """Return the phone number that an open change leads to, or None."""
+    phone: str | None = await scalar(connection, "SELECT new_phone FROM requests WHERE id = %s", (request_id,))
+    return phone
 
 
 async def erase_revealed(connection: Connection, *, before: datetime) -> int:
@@ -233,5 +249,6 @@ async def claim_stuck_sends(connection: Connection, *, older_than: datetime, lim
 async def count_starting_with_sms(connection: Connection, account_id: UUID) -> int:
     """Return how many of the account's requests will send an SMS as soon as their workflow begins."""
     query = """SELECT count(*) FROM requests WHERE account_id = %s AND outcome IS NULL AND step = 'starting'
-               AND two_factor_method = 'sms' AND journey <> 'activate-fix-credentials'"""
+               AND (two_factor_method = 'sms' OR two_factor_method = 'none' AND change_to = 'sms')
+               AND journey <> 'activate-fix-credentials'"""
     return int(await scalar(connection, query, (account_id,)))

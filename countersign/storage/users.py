@@ -1,12 +1,13 @@
 """Users: how to reach them and how they confirm."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
 from countersign.domain.people import Role, TwoFactorMethod
-from countersign.storage.database import Connection, one
+from countersign.storage.database import Connection, many, one
 
 
 class User(BaseModel):
@@ -28,6 +29,11 @@ class User(BaseModel):
         return f"User(id={self.id})"
 
     __str__ = __repr__
+
+
+class _Named(BaseModel, frozen=True):
+    id: UUID
+    name: str
 
 
 async def insert(
@@ -52,6 +58,12 @@ async def get(connection: Connection, user_id: UUID) -> User | None:
     return await one(connection, User, "SELECT * FROM users WHERE id = %s", (user_id,))
 
 
+async def names(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, str]:
+    """Return the names of those users."""
+    rows = await many(connection, _Named, "SELECT id, name FROM users WHERE id = ANY(%s)", (list(ids),))
+    return {row.id: row.name for row in rows}
+
+
 async def set_contact(connection: Connection, user_id: UUID, *, email: str, phone: str | None) -> None:
     """Store where mails and SMS go."""
     await connection.execute("UPDATE users SET email = %s, phone = %s WHERE id = %s", (email, phone, user_id))
@@ -64,6 +76,11 @@ async def set_two_factor(
     await connection.execute(
         "UPDATE users SET two_factor_method = %s, totp_seed = %s WHERE id = %s", (method, totp_seed, user_id)
     )
+
+
+async def begin_totp_steps(connection: Connection, user_id: UUID, step: int) -> None:
+    """Use up the first time step of a new authenticator, whatever was used of the one before."""
+    await connection.execute("UPDATE users SET totp_last_step = %s WHERE id = %s", (step, user_id))
 
 
 async def use_totp_step(connection: Connection, user_id: UUID, step: int) -> bool:

@@ -21,6 +21,11 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"jwt_audience": ""}, "COUNTERSIGN_JWT_AUDIENCE is empty."),
     ({"jwt_key_file": None}, "COUNTERSIGN_JWT_JWKS_URL is not set, nor is COUNTERSIGN_JWT_KEY_FILE."),
     ({"jwt_jwks_url": "http://issuer.example/jwks"}, "COUNTERSIGN_JWT_JWKS_URL is not an https address."),
+    ({"oidc_issuer": ""}, "COUNTERSIGN_OIDC_ISSUER is not an https address; people sign in there."),
+    ({"oidc_issuer": "http://x.example"}, "COUNTERSIGN_OIDC_ISSUER is not an https address; people sign in there."),
+    ({"oidc_client_id": ""}, "COUNTERSIGN_OIDC_CLIENT_ID is not set."),
+    ({"oidc_client_secret": NONE}, "COUNTERSIGN_OIDC_CLIENT_SECRET is not set."),
+    ({"trusted_proxies": "*"}, "COUNTERSIGN_TRUSTED_PROXIES trusts everyone (*): name the proxies."),
     ({"twilio_account_sid": ""}, "COUNTERSIGN_TWILIO_ACCOUNT_SID is not set."),
     ({"twilio_auth_token": NONE}, "COUNTERSIGN_TWILIO_AUTH_TOKEN is not set."),
     ({"twilio_from": ""}, "COUNTERSIGN_TWILIO_FROM is not set."),
@@ -49,7 +54,7 @@ def test_every_fault_is_told_in_a_line_of_its_own() -> None:
         require_service_settings(Settings(database_url=SecretStr("postgresql://x/y"), mode="production", public_url=""))
 
     lines = str(caught.value).splitlines()
-    assert len(lines) == len(set(lines)) == 9
+    assert len(lines) == len(set(lines)) == 12
     assert all(line.startswith("COUNTERSIGN_") and line.endswith(".") for line in lines)
 
 

@@ -16,6 +16,7 @@ from countersign.domain.messages import (
     AnyMessage,
     Cancel,
     Envelope,
+    RecoveryCode,
     RequestState,
     ResendCode,
     SecretSaved,
@@ -40,6 +41,8 @@ STATE = RequestState(
 
 MESSAGES: list[AnyMessage] = [
     TwoFactorCode(code=SECRET, reveal_challenge="A" * 43),
+    TwoFactorCode(code=SECRET, step=Step.NEW_FACTOR_CODE),
+    RecoveryCode(code=SECRET),
     ResendCode(),
     SecretSaved(),
     Activate(),
@@ -72,6 +75,7 @@ def test_no_code_token_or_statement_is_printed(message: AnyMessage) -> None:
     [
         (TwoFactorCode, {"code": SECRET * 6}),
         (TwoFactorCode, {"code": [SECRET]}),
+        (RecoveryCode, {"code": SECRET * 6}),
         (ActivationCode, {"code": SECRET * 6}),
         (ActivationCode, {"link_token": SECRET * 30}),
         (AccountManagerDecision, {"statement": SECRET * 1000}),

@@ -3,10 +3,12 @@
 import pytest
 
 from countersign.domain.credentials import TRANSITIONS, CredentialKind, CredentialStatus
+from countersign.domain.people import TwoFactorMethod
 from countersign.domain.requests import (
     CODE_STEPS,
     EXPIRY_OUTCOME,
     WRONG_CODES_OUTCOME,
+    ChangeTo,
     Journey,
     Outcome,
     Step,
@@ -22,11 +24,12 @@ from countersign.domain.requests import (
         (Journey.EDIT_API_KEY, CredentialKind.API_KEY, False, True),
         (Journey.ACTIVATE_API_KEY, CredentialKind.API_KEY, False, True),
         (Journey.ACTIVATE_FIX, CredentialKind.FIX, False, False),
+        (Journey.CHANGE_TWO_FACTOR, None, False, True),
     ],
 )
 def test_each_journey_knows_what_it_is_about(
     journey: Journey,
-    kind: CredentialKind,
+    kind: CredentialKind | None,
     creates: bool,  # noqa: FBT001 - a column of the table above
     needs_two_factor: bool,  # noqa: FBT001 - a column of the table above
 ) -> None:
@@ -66,6 +69,7 @@ def test_an_end_is_always_a_legal_transition_or_none_and_never_activates(step: S
 def test_each_step_runs_out_with_its_own_outcome_and_the_account_manager_has_no_end() -> None:
     assert EXPIRY_OUTCOME == {
         Step.TWO_FACTOR_CODE: Outcome.EXPIRED,
+        Step.NEW_FACTOR_CODE: Outcome.EXPIRED,
         Step.SECRET_SAVED: Outcome.ABANDONED,
         Step.ACTIVATION_CHOICE: Outcome.LEFT_INACTIVE,
         Step.ACTIVATION_CODE: Outcome.LEFT_INACTIVE,
@@ -75,6 +79,29 @@ def test_each_step_runs_out_with_its_own_outcome_and_the_account_manager_has_no_
 def test_the_fifth_wrong_code_refuses_the_request_or_leaves_the_key_inactive() -> None:
     assert WRONG_CODES_OUTCOME == {
         Step.TWO_FACTOR_CODE: Outcome.REFUSED,
+        Step.NEW_FACTOR_CODE: Outcome.REFUSED,
         Step.ACTIVATION_CODE: Outcome.LEFT_INACTIVE,
     }
     assert set(WRONG_CODES_OUTCOME) == CODE_STEPS
+
+
+@pytest.mark.parametrize(
+    ("change_to", "enrols", "method"),
+    [
+        (ChangeTo.AUTHENTICATOR, True, TwoFactorMethod.AUTHENTICATOR),
+        (ChangeTo.SMS, True, TwoFactorMethod.SMS),
+        (ChangeTo.OFF, False, TwoFactorMethod.NONE),
+    ],
+)
+def test_a_change_leads_to_a_method_and_a_new_one_proves_itself(
+    change_to: ChangeTo,
+    enrols: bool,  # noqa: FBT001 - a column of the table above
+    method: TwoFactorMethod,
+) -> None:
+    assert (change_to.enrols, change_to.method) == (enrols, method)
+
+
+def test_new_recovery_codes_are_no_method() -> None:
+    assert not ChangeTo.RECOVERY_CODES.enrols
+    with pytest.raises(KeyError):
+        _ = ChangeTo.RECOVERY_CODES.method

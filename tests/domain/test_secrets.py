@@ -21,6 +21,7 @@ from countersign.domain.secrets import (
     new_fix_username,
     new_session_name,
     normalize_session_name,
+    session_name_part,
 )
 
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
@@ -166,6 +167,14 @@ def test_a_session_name_is_found_however_it_was_typed(typed: str) -> None:
 
 def test_the_type_part_is_part_of_the_name() -> None:
     assert normalize_session_name("cs md 7k4m 9qx0 1b8d") == "CS-MD-7K4M-9QX0-1B8D"
+
+
+@pytest.mark.parametrize(
+    ("typed", "part"),
+    [("9qxo-l", "9QX01"), ("cs-t-7K", "CST7K"), ("\uff19\uff31", "9Q"), (" -- ", ""), ("x" * 99, "X" * 32)],
+)
+def test_a_part_of_a_session_name_is_read_as_it_stands_in_one(typed: str, part: str) -> None:
+    assert session_name_part(typed) == part
 
 
 @given(session_names, st.data())

@@ -1,8 +1,9 @@
 """Records the histories that ``tests/durability/test_replay.py`` replays: ``python -m tests.histories.record``.
 
 Run it when a journey was changed so that old histories may go (none of it runs anywhere any more), or when a new end
-was added. It starts a PostgreSQL and a Temporal server of its own, with short deadlines instead of skipped time, and
-payloads that are not encrypted. All people, codes and addresses in it are made up for the recording.
+was added; names of ends after the command record these alone. It starts a PostgreSQL and a Temporal server of its own,
+with short deadlines instead of skipped time, and payloads that are not encrypted. All people, codes and addresses in it
+are made up for the recording.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from countersign.adapters.keyring import Purpose, new_key_ring_json
-from countersign.domain.messages import Cancel
+from countersign.domain.messages import Cancel, RecoveryCode
 from countersign.domain.rules import Rules
 from countersign.local.issuer import ISSUER, Issuer, load_or_make_issuer
 from countersign.local.postgres import EmbeddedPostgres
@@ -31,6 +32,7 @@ from countersign.storage.migrate import migrate
 from countersign.wiring import parts
 from tests.adapters.standins import SendGridStandIn, TwilioStandIn
 from tests.support.cast import Cast, Flow, Providers
+from tests.support.security import begin_change, changed, enter_recovery_code, new_code, new_phone_of, recovery_codes
 from tests.support.stage import Stage, ended, set_stage
 
 FOLDER = Path(__file__).parent
@@ -156,6 +158,37 @@ async def fix_activation_superseded(cast: Cast) -> Flow:
     return flow
 
 
+async def two_factor_turned_on(cast: Cast) -> Flow:
+    return await changed(cast.bare_owner, "authenticator")
+
+
+async def two_factor_moved_to_sms(cast: Cast) -> Flow:
+    flow = await begin_change(cast.owner, "sms", phone=new_phone_of(cast.owner))
+    await flow.enter_code("000000")
+    await flow.enter_code()
+    await flow.post("/two-factor-code/resend")
+    await flow.enter_code(await new_code(flow))
+    return flow
+
+
+async def two_factor_off_by_recovery_code(cast: Cast) -> Flow:
+    codes = await recovery_codes(await changed(cast.owner, "recovery_codes"))
+    flow = await begin_change(cast.owner, "off")
+    await enter_recovery_code(flow, codes[0])
+    return flow
+
+
+async def two_factor_change_by_signals_then_cancelled(cast: Cast) -> Flow:
+    flow = await begin_change(cast.owner, "authenticator")
+    await flow.handle.signal("recovery_code", RecoveryCode(code="0000-0000-0000-0000"))
+    await flow.handle.signal("cancel", Cancel(reason="recorded"))
+    return flow
+
+
+async def two_factor_change_expired(cast: Cast) -> Flow:
+    return await begin_change(cast.bare_owner, "authenticator")
+
+
 PATIENT: list[Tale] = [
     create_activated,
     create_with_resent_code_then_later,
@@ -171,6 +204,10 @@ PATIENT: list[Tale] = [
     fix_activation_activated,
     fix_activation_rejected,
     fix_activation_superseded,
+    two_factor_turned_on,
+    two_factor_moved_to_sms,
+    two_factor_off_by_recovery_code,
+    two_factor_change_by_signals_then_cancelled,
 ]
 IN_A_HURRY: list[Tale] = [
     create_expired,
@@ -178,6 +215,7 @@ IN_A_HURRY: list[Tale] = [
     create_unconfirmed,
     fix_expired,
     fix_reminded_then_activated,
+    two_factor_change_expired,
 ]
 
 
@@ -204,11 +242,11 @@ async def _connect(*, address: str, namespace: str, **_others: object) -> Client
     )
 
 
-async def record(settings: Settings, issuer: Issuer, providers: Providers) -> None:
+async def record(settings: Settings, issuer: Issuer, providers: Providers, *, names: list[str]) -> None:
     with patch("countersign.wiring.connect", _connect):
         async with parts(settings, purposes=frozenset(Purpose), lazy=False) as core:
             for tales, rules in ((PATIENT, Rules(resend_after=timedelta(0))), (IN_A_HURRY, _QUICK)):
-                for tale in tales:
+                for tale in (each for each in tales if each.__name__ in names or not names):
                     async with set_stage(core, issuer=issuer, providers=providers, rules=rules) as stage:
                         await _record(stage, tale)
 
@@ -249,7 +287,8 @@ def main() -> None:
             sendgrid_base_url=sendgrid.url,
             public_url="https://countersign.example.com",
         )
-        asyncio.run(record(settings, issuer, Providers(twilio=twilio, sendgrid=sendgrid)))
+        people = Providers(twilio=twilio, sendgrid=sendgrid)
+        asyncio.run(record(settings, issuer, people, names=sys.argv[1:]))
 
 
 if __name__ == "__main__":

@@ -53,6 +53,7 @@ def test_a_creation_goes_on_to_active_though_two_processes_were_killed_meanwhile
     _assert_done_once(stack, creation, name)
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize(("after_code", "at_email"), [("api", "worker"), ("postgres", "temporal")])
 def test_a_creation_goes_on_to_active_though_they_were_killed_in_the_other_order(
     stack: RunningStack, after_code: str, at_email: str

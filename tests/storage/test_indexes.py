@@ -16,12 +16,15 @@ from countersign.storage import (
     credentials,
     figures,
     ledger,
+    managing,
     notices,
     oversight,
+    recovery_codes,
     requests,
     verdicts,
 )
 from countersign.storage.database import Connection, Database
+from countersign.storage.oversight import Narrowing
 from tests.support.databases import OwnDatabase
 
 ID, NOW = UUID(int=1), datetime(2026, 1, 1, tzinfo=UTC)
@@ -30,6 +33,8 @@ Query = Callable[[Any], Awaitable[object]]
 HOT: dict[str, Query] = {
     "the queue": lambda c: requests.waiting_for_manager(c, ID, limit=9),
     "a request": lambda c: requests.get(c, ID),
+    "the accounts that a message locks": lambda c: accounts.lock_of_request(c, ID),
+    "a person's recovery codes": lambda c: recovery_codes.unused(c, ID),
     "the open request of a credential": lambda c: requests.open_of_credential(c, ID),
     "the open creation of a name": lambda c: requests.open_of_name(c, account_id=ID, name_key="x"),
     "the open requests of a user": lambda c: requests.open_of_user(c, account_id=ID, user_id=ID),
@@ -52,6 +57,12 @@ HOT: dict[str, Query] = {
     "an idempotency key": lambda c: ledger.find_idempotency(c, account_id=ID, user_id=ID, route="x", key="x"),
     "audit events": lambda c: ledger.events(c, ID, before=9, limit=9),
     "the accounts of a user": lambda c: oversight.accounts_concerning(c, ID),
+    "the newest requests": lambda c: oversight.search(c, Narrowing(), at=NOW, limit=9),
+    "older requests": lambda c: oversight.search(c, Narrowing(before=(NOW, ID)), at=NOW, limit=9),
+    "requests by an id": lambda c: oversight.search(c, Narrowing(id=ID), at=NOW, limit=9),
+    "requests by how a name begins": lambda c: oversight.search(c, Narrowing(text="x"), at=NOW, limit=9),
+    "what waits for a manager": lambda c: managing.waiting(c, ID, limit=9),
+    "FIX credentials by a part of their name": lambda c: managing.find(c, ID, part="X", limit=9),
     "the account managers of an account": lambda c: accounts.managers(c, ID),
     "open requests by step": figures.open_requests,
     "what waits": figures.waits,

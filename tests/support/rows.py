@@ -4,10 +4,14 @@ import asyncio
 import time
 from datetime import timedelta
 from typing import LiteralString
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from psycopg.rows import TupleRow
 
+from countersign.domain.credentials import CredentialKind, SessionType
+from countersign.domain.permissions import Permission
+from countersign.storage import credentials
+from countersign.storage.credentials import NewCredential
 from countersign.wiring import Parts
 from tests.support.cast import Cast, Person
 
@@ -52,3 +56,30 @@ async def subjects(cast: Cast, person: Person) -> list[str]:
         assert time.monotonic() < deadline, "notices are still unsent"
         await asyncio.sleep(0.02)
     return cast.providers.subjects_to(person.email)
+
+
+async def fill_account(person: Person, *, api_keys: int = 80, fix: int = 20) -> None:
+    """Let the person's account have many credentials, inactive ones, whose secrets open nothing."""
+    async with person.core.database.transaction() as connection:
+        for number in range(api_keys + fix):
+            await credentials.insert(connection, _filler(person, number, is_fix=number >= api_keys))
+
+
+def _filler(person: Person, number: int, *, is_fix: bool) -> NewCredential:
+    assert person.account_id is not None
+    credential_id = uuid4()
+    return NewCredential(
+        id=credential_id,
+        account_id=person.account_id,
+        kind=CredentialKind.FIX if is_fix else CredentialKind.API_KEY,
+        name=f"FILLER-{credential_id.hex[:12].upper()}" if is_fix else f"Filler {number}",
+        name_key=f"filler {number}",
+        public_id=f"filler-{credential_id.hex}",
+        session_type=SessionType.TRADE if is_fix else None,
+        permissions=[] if is_fix else [Permission.READ, Permission.TRADE, Permission.FUNDS_WALLET],
+        ip_whitelist=[] if is_fix else ["203.0.113.7", "198.51.100.0/24", "2001:db8::/48"],
+        secret_sealed=None if is_fix else b"sealed",
+        password_mac=b"mac" if is_fix else None,
+        mac_key_id="none" if is_fix else None,
+        created_by=person.id,
+    )

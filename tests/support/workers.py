@@ -6,12 +6,14 @@ from contextlib import aclosing, asynccontextmanager, suppress
 
 from countersign.wiring import Parts, dispatcher, mail_sender, sms_sender, worker
 
+_HURRY = 5
+
 
 @asynccontextmanager
 async def working(core: Parts, *, chores: bool = True) -> AsyncIterator[None]:
     """A worker with its chores, as in a worker process."""
     async with aclosing(sms_sender(core.settings)) as sms, aclosing(mail_sender(core.settings)) as mail:
-        beside = asyncio.create_task(dispatcher(core, mail).run()) if chores else None
+        beside = asyncio.create_task(dispatcher(core, mail).run(hurry=_HURRY)) if chores else None
         try:
             async with worker(core, sms=sms, mail=mail):
                 yield

@@ -1,0 +1,122 @@
+"""What happened, in words: the audit trail as people read it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from api.pages import wording
+from api.services import Services
+from countersign.domain.audit import AuditTag
+from countersign.domain.messages import ActorKind
+from countersign.storage import ledger, users
+from countersign.storage.credentials import Credential
+from countersign.storage.ledger import AuditEvent
+
+_SHOWN = 200
+_NOBODY = {
+    ActorKind.USER: "Someone",
+    ActorKind.SIGNAL: "The exchange's gateway",
+    ActorKind.OPS: "Operations",
+    ActorKind.SYSTEM: "Countersign",
+}
+
+
+@dataclass(frozen=True)
+class Told:
+    """One event as people read it."""
+
+    at: datetime
+    who: str
+    what: str
+    detail: str
+    ip: str
+
+
+async def timeline_of_credential(services: Services, credential: Credential) -> list[Told]:
+    """Return what happened to a credential, newest first."""
+    async with services.core.database.connection() as connection:
+        events = await ledger.events_of_credential(
+            connection, credential.account_id, credential_id=credential.id, limit=_SHOWN
+        )
+    return await told(services, events)
+
+
+async def told(services: Services, events: list[AuditEvent]) -> list[Told]:
+    """Return the events in words."""
+    names = await _names(services, {event.actor_id for event in events if event.actor_id})
+    return [
+        Told(
+            at=event.at,
+            who=names.get(event.actor_id, "") if event.actor_id else _NOBODY[ActorKind(event.actor_kind)],
+            what=_what(event),
+            detail=_detail(event.details),
+            ip=str(event.ip or ""),
+        )
+        for event in events
+    ]
+
+
+async def _names(services: Services, ids: set[UUID]) -> dict[UUID, str]:
+    async with services.core.database.connection() as connection:
+        return await users.names(connection, ids)
+
+
+def _what(event: AuditEvent) -> str:
+    say = _TOLD.get(event.event)
+    return say(event.details) if say else _PLAIN.get(event.event, event.event)
+
+
+_PLAIN: dict[str, str] = {
+    AuditTag.TWO_FACTOR_PASSED: "Confirmed by two-factor code",
+    AuditTag.NEW_FACTOR_PASSED: "Confirmed by a code of the new method",
+    AuditTag.RECOVERY_CODES_SHOWN: "Was shown new recovery codes",
+    AuditTag.CODE_REQUESTED: "Asked for a new code",
+    AuditTag.CREDENTIAL_CREATED: "Created",
+    AuditTag.CREDENTIAL_EDITED: "Edited",
+    AuditTag.SECRET_SHOWN: "Was shown the secret",
+    AuditTag.SECRET_SAVED: "Acknowledged that the secret is saved",
+    AuditTag.MANAGER_ASKED: "Account manager was asked",
+    AuditTag.MANAGER_REMINDED: "Account manager was reminded",
+    AuditTag.DECISION_REFUSED: "A decision was refused",
+    AuditTag.ISSUING_FROZEN: "Issuing was frozen after too many wrong codes",
+    AuditTag.ISSUING_THAWED: "Issuing was allowed again",
+    AuditTag.USER_CHANGED: "Changed how a person is reached or confirms",
+}
+_TOLD: dict[str, Callable[[dict[str, Any]], str]] = {
+    AuditTag.REQUEST_OPENED: lambda details: f"Began: {_journey(details)}",
+    AuditTag.REQUEST_ENDED: lambda details: f"Ended: {_outcome(details)}",
+    AuditTag.CREDENTIAL_STATUS: lambda details: f"Became {_status(details.get('after'))}",
+    AuditTag.CODE_WRONG: lambda details: f"Wrong code; tries left: {details.get('attempts_left')}",
+    AuditTag.RECOVERY_CODE_USED: lambda details: f"Used a recovery code; codes left: {details.get('codes_left')}",
+    AuditTag.ACTIVATION_CHOSEN: lambda details: (
+        "Chose ACTIVATE" if details["when"] == "now" else "Chose ACTIVATE LATER"
+    ),
+    AuditTag.MANAGER_DECIDED: lambda details: "Activated" if details["decision"] == "activate" else "Rejected",
+}
+
+
+def _journey(details: dict[str, Any]) -> str:
+    return {str(journey): label for journey, label in wording.JOURNEYS.items()}.get(str(details.get("journey")), "")
+
+
+def _outcome(details: dict[str, Any]) -> str:
+    return {str(outcome): label for outcome, label in wording.OUTCOMES.items()}.get(str(details.get("outcome")), "")
+
+
+def _status(status: object) -> str:
+    return {str(each): label.lower() for each, label in wording.STATUSES.items()}.get(str(status), "")
+
+
+def _detail(details: dict[str, Any]) -> str:
+    if "before" in details and isinstance(details["before"], dict) and "permissions" in details["before"]:
+        return "; ".join(filter(None, (_difference(details, "permissions"), _difference(details, "ip_whitelist"))))
+    return str(details.get("reason") or details.get("detail") or "")
+
+
+def _difference(details: dict[str, Any], what: str) -> str:
+    before, after = details["before"][what], details["after"][what]
+    added = [f"+ {each}" for each in after if each not in before]
+    removed = [f"− {each}" for each in before if each not in after]  # noqa: RUF001 - a minus sign for people
+    return ", ".join([*added, *removed])
