@@ -15,7 +15,7 @@ from api.identity_provider import IdentityProvider
 from api.limits import BodyLimit, LoopbackOnly, NoStore
 from api.metrics import Measured, Metrics
 from api.pages import errors, inbox
-from api.pages.rendering import STATIC, Delay
+from api.pages.rendering import Delay, load_templates
 from api.pages.routes import router as pages
 from api.routes import (
     account_manager,
@@ -29,6 +29,7 @@ from api.routes import (
     security,
 )
 from api.services import Services
+from api.static_files import STATIC
 from api.tokens import TokenVerifier
 from countersign.adapters.local_inbox import LocalInbox
 from countersign.settings import Settings
@@ -65,6 +66,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.identity_provider = IdentityProvider(settings)
     app.state.demo_people = ()
     app.state.delay = Delay()
+    load_templates()
     problems.install(app)
     errors.install(app)
     _add_routes(app, settings)
@@ -100,8 +102,9 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     # The last one added is the outermost.
     if settings.mode == "local":
-        app.add_middleware(LoopbackOnly)
-    app.add_middleware(BodyLimit, limit=settings.body_limit_bytes, limits=dict.fromkeys(_CODEC_PATHS, _PAYLOADS_BYTES))
+        app.add_middleware(LoopbackOnly, answer=errors.refused)
+    limits = dict.fromkeys(_CODEC_PATHS, _PAYLOADS_BYTES)
+    app.add_middleware(BodyLimit, limit=settings.body_limit_bytes, limits=limits, answer=errors.refused)
     app.add_middleware(Compressed)
     app.add_middleware(problems.Unforeseen, answer=errors.unforeseen)
     app.add_middleware(Measured, metrics=app.state.metrics)

@@ -1,5 +1,6 @@
 """The identity provider that signs people in: OpenID Connect's code flow, with Authlib as its client."""
 
+import asyncio
 import logging
 import time
 import warnings
@@ -28,6 +29,8 @@ logging.getLogger("authlib").setLevel(logging.INFO)
 CALLBACK_PATH = "/sign-in/callback"
 _ALGORITHMS = ["ES256", "RS256", "PS256"]
 _FRESH_SECONDS = 300.0
+_USABLE_SECONDS = 900.0
+_PAUSE_SECONDS = 2.0
 _LEEWAY_SECONDS = 30
 _TIMEOUT_SECONDS = 5.0
 
@@ -42,12 +45,19 @@ class _Discovered(BaseModel):
 
 
 class IdentityProvider:
-    """The provider that the settings name; asked for its metadata at first use, and anew every five minutes."""
+    """The provider that the settings name; asked for its metadata at first use, and anew every five minutes.
+
+    It is asked by one at a time, and left alone for two seconds when it did not answer; metadata that could not be had
+    anew stay in use until they are a quarter of an hour old.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._client: StarletteOAuth2App | None = None
         self._asked_at = 0.0
+        self._asking = asyncio.Lock()
+        self._failure: Unavailable | None = None
+        self._failed_at = 0.0
 
     async def redirect(self, request: Request, *, login_hint: str | None = None) -> RedirectResponse:
         """Return the way to the provider, with state, nonce and PKCE challenge, which go into ``request.session``.
@@ -88,11 +98,23 @@ class IdentityProvider:
         }
 
     async def _fresh_client(self) -> StarletteOAuth2App:
-        if self._client is None or time.monotonic() - self._asked_at > _FRESH_SECONDS:
+        async with self._asking:
+            if self._client is None or _since(self._asked_at) > _FRESH_SECONDS:
+                await self._ask_anew()
+            if self._client is not None and _since(self._asked_at) < _USABLE_SECONDS:
+                return self._client
+        raise Unavailable(self._failure.detail if self._failure else "")
+
+    async def _ask_anew(self) -> None:
+        if self._failure is not None and _since(self._failed_at) < _PAUSE_SECONDS:
+            return
+        try:
             # Made anew and not kept up to date: Authlib would trust a key for ever that the provider has withdrawn.
             self._client = self._client_of(await self._discover())
-            self._asked_at = time.monotonic()
-        return self._client
+        except Unavailable as error:
+            self._failure, self._failed_at = error, time.monotonic()
+        else:
+            self._failure, self._asked_at = None, time.monotonic()
 
     def _client_of(self, found: _Discovered) -> StarletteOAuth2App:
         return StarletteOAuth2App(
@@ -133,3 +155,7 @@ class IdentityProvider:
     def _silent(self, error: Exception) -> Unavailable:
         _LOG.warning("The identity provider cannot be used: %s", type(error).__qualname__)
         return Unavailable("The service that signs people in does not answer; try again in a moment.")
+
+
+def _since(moment: float) -> float:
+    return time.monotonic() - moment

@@ -1,31 +1,41 @@
 """Refuses bodies that are too large before anything reads them, and marks answers as not to be stored."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import problem_response
-from countersign.domain.errors import BodyTooLarge, Misdirected
+from api.static_files import is_lasting
+from countersign.domain.errors import BodyTooLarge, DomainError, Misdirected
 
 _LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1])(:[0-9]{1,5})?")
 
 _FOR_EVER = b"public, max-age=31536000, immutable"
 _FOUND = frozenset({200, 206, 304})
 
+Refusal = Callable[[Request, DomainError], Response]
+
+
+def as_problem(_request: Request, error: DomainError) -> Response:
+    """Return the refusal as a problem, whoever asks."""
+    return problem_response(error)
+
 
 class BodyLimit:
     """ASGI middleware: 413 for bodies over ``limit`` bytes, whether they tell their length or not.
 
-    ``limits`` holds the paths with a limit of their own.
+    ``limits`` holds the paths with a limit of their own, ``answer`` makes the 413.
     """
 
-    def __init__(self, app: ASGIApp, *, limit: int, limits: Mapping[str, int]) -> None:
+    def __init__(self, app: ASGIApp, *, limit: int, limits: Mapping[str, int], answer: Refusal = as_problem) -> None:
         self._app = app
         self._limit = limit
         self._limits = limits
+        self._answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, unless its body is too large."""
@@ -36,7 +46,7 @@ class BodyLimit:
         try:
             body = await _read(receive, limit=limit, declared=_content_length(scope))
         except BodyTooLarge as error:
-            await problem_response(error)(scope, receive, send)
+            await self._answer(Request(scope), error)(scope, receive, send)
         except ClientDisconnect:
             return
         else:
@@ -46,13 +56,14 @@ class BodyLimit:
 class LoopbackOnly:
     """ASGI middleware: refuses requests that name another host, for a page elsewhere could reach loopback so."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, answer: Refusal = as_problem) -> None:
         self._app = app
+        self._answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on if it was meant for this machine."""
         if scope["type"] == "http" and not _LOOPBACK.fullmatch(Headers(scope=scope).get("host", "")):
-            await problem_response(Misdirected())(scope, receive, send)
+            await self._answer(Request(scope), Misdirected())(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
@@ -69,16 +80,11 @@ class NoStore:
         async def send_marked(message: Message) -> None:
             if message["type"] == "http.response.start":
                 kept = [(name, value) for name, value in message["headers"] if name.lower() != b"cache-control"]
-                lasting = _is_versioned(scope) and message["status"] in _FOUND
+                lasting = message["status"] in _FOUND and is_lasting(scope["path"], scope["query_string"])
                 message["headers"] = [*kept, (b"cache-control", _FOR_EVER if lasting else b"no-store")]
             await send(message)
 
         await self._app(scope, receive, send_marked)
-
-
-def _is_versioned(scope: Scope) -> bool:
-    # The address of a static file holds a hash of what is in it.
-    return bool(scope["type"] == "http" and scope["path"].startswith("/static/") and b"v=" in scope["query_string"])
 
 
 async def _read(receive: Receive, *, limit: int, declared: int) -> bytes:

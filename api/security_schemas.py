@@ -15,7 +15,8 @@ _Verifier = Annotated[
         min_length=43,
         max_length=128,
         pattern=r"^[A-Za-z0-9._~-]+$",
-        description="Needed if a reveal challenge came with the code of the present method.",
+        description="Needed if a reveal challenge came when the change was begun or with the code of the present "
+        "method; so always where there was no such method.",
         examples=["dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"],
     ),
 ]
@@ -35,6 +36,11 @@ class NewTwoFactorChange(_In):
         pattern=r"^[^\x00-\x1f\x7f]*$",
         description="For `sms`: where codes go, with + and the country code; the number on file if left out.",
         examples=["+442079460123"],
+    )
+    reveal_challenge: RevealChallenge = Field(
+        default=None,
+        description="Needed for `authenticator` while two-factor authentication is off: base64url(SHA-256(verifier)) "
+        "without padding (S256, RFC 7636). Only with the verifier is the new authenticator's key shown.",
     )
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from typing import Annotated
 from uuid import UUID
 
@@ -82,7 +83,7 @@ async def caller(
         user = await users.get(connection, claims.sub)
     if user is None:
         raise NotSignedIn("The token names nobody who is known here.")
-    ip = claims.ip or (request.client.host if request.client else None)
+    ip = claims.ip or client_ip(request)
     actor = Actor.model_validate({"kind": ActorKind.USER, "user_id": user.id, "ip": ip})
     return Caller(user_id=user.id, account_id=claims.account, staff_role=user.staff_role, actor=actor)
 
@@ -112,6 +113,16 @@ async def account_manager(caller: UsedCaller) -> Caller:
 OWNER_ERRORS = (NotSignedIn, PrimeLiquidityRequired, Unavailable)
 UsedOwner = Annotated[Owner, Depends(owner)]
 UsedManager = Annotated[Caller, Depends(account_manager)]
+
+
+def client_ip(request: Request) -> str | None:
+    """Return the address of the caller; None where a trusted proxy says something that is none."""
+    told = request.client.host if request.client else ""
+    try:
+        ip_address(told)
+    except ValueError:
+        return None
+    return told
 
 
 def now() -> datetime:

@@ -14,7 +14,7 @@ from api.pages.rendering import page, panel
 from api.pages.visitors import UsedVisitor, Visitor, visitor
 from api.schemas import RequestOut
 from api.services import Services, UsedServices, now
-from countersign.domain.errors import DomainError, InvalidLink, SessionEnded
+from countersign.domain.errors import DomainError, InvalidLink, NotTheRequester, SessionEnded
 from countersign.domain.messages import ActivationCode
 from countersign.effects.work import found
 from countersign.storage import credentials, requests, users
@@ -50,8 +50,10 @@ async def activate(
 ) -> Response:
     """Activate by the link's token, and show what the key may do now."""
     stored, account = await _reached(services, visitor, request_id)
-    if stored is None or account is None or stored.user_id != visitor.user.id:
+    if stored is None or account is None:
         return await _show(http, services, visitor, request_id)
+    if stored.user_id != visitor.user.id:
+        return await _show(http, services, visitor, request_id, error=NotTheRequester())
     try:
         shown = await _send(services, visitor, stored, token=token, key=key)
     except DomainError as error:
@@ -94,11 +96,11 @@ async def _show(
 
 
 async def _reached(services: Services, visitor: Visitor, request_id: UUID) -> tuple[Stored | None, Account | None]:
-    # Of whatever account of theirs the visitor looks at the pages just now: the mail does not know.
+    # Whichever of their accounts the visitor looks at just now: the mail does not know.
     async with services.core.database.connection() as connection:
         stored = await requests.get(connection, request_id)
     account_id = stored.account_id if stored else None
-    return stored, next((each for each in visitor.accounts if each.id == account_id), None)
+    return stored, next((each for each in visitor.owned if each.id == account_id), None)
 
 
 async def _about(services: Services, stored: Stored) -> dict[str, Any]:

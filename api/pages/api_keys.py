@@ -14,7 +14,7 @@ from api.pages.viewing import viewed
 from api.pages.visitors import UsedVisitor, Visitor
 from api.services import Services, UsedServices
 from countersign.domain.credentials import CredentialKind
-from countersign.domain.errors import DomainError
+from countersign.domain.errors import DomainError, InvalidInput
 from countersign.domain.messages import Cancel
 from countersign.domain.permissions import BOT_PRESET, Permission, funds_permissions
 from countersign.domain.whitelist import parse_whitelist
@@ -25,8 +25,9 @@ router = APIRouter(prefix="/settings/api-keys", include_in_schema=False)
 
 Name = Annotated[str, Form(max_length=1000)]
 Levels = Annotated[list[str], Form(max_length=100)]
-Whitelist = Annotated[str, Form(max_length=20_000)]
+Whitelist = Annotated[str, Form()]  # the limit of bodies is its limit, and the rules say what is wrong with it
 Tick = Annotated[str, Form(max_length=8)]
+_SUMMED_UP_CHARACTERS = 8_000
 
 
 @router.get("")
@@ -83,6 +84,9 @@ async def understand(
     credential_id: Annotated[UUID | None, Form()] = None,
 ) -> Response:
     """Show how the whitelist is understood, what an edit changes, and what is unwise."""
+    if len(ip_whitelist) > _SUMMED_UP_CHARACTERS:
+        # Every key that is pressed asks for this.
+        return fragment("parts/understood.html", **_too_long())
     before = None
     if credential_id is not None:
         before = await credential_of(services, visitor, credential_id, kind=CredentialKind.API_KEY)
@@ -161,6 +165,11 @@ def _understood(permissions: list[str], ip_whitelist: str, *, before: Credential
         "unwise": not entries and error is None and bool(funds_permissions(chosen)),
         "changes": _changes(before, chosen, entries) if before is not None and error is None else None,
     }
+
+
+def _too_long() -> dict[str, Any]:
+    detail = f"Over {_SUMMED_UP_CHARACTERS} characters are not summed up here: send the form to hear what is wrong."
+    return {"entries": (), "error": InvalidInput(detail), "unwise": False, "changes": None}
 
 
 def _changes(before: Credential, chosen: list[Permission], entries: tuple[str, ...]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from api.deactivation import deactivate_credential
 from api.pages.beginning import Key, begin, first_of_all, if_busy
 from api.pages.looking_up import credential_of, unfinished_about
 from api.pages.rendering import panel
-from api.pages.timeline import timeline_of_credential
+from api.pages.timeline import timeline_for_owners
 from api.pages.visitors import UsedVisitor
 from api.services import UsedServices
 from countersign.domain.credentials import CredentialKind, CredentialStatus
@@ -49,7 +49,7 @@ async def see(http: Request, visitor: UsedVisitor, services: UsedServices, crede
         visitor=visitor,
         credential=credential,
         waiting=await unfinished_about(services, credential.id),
-        events=await timeline_of_credential(services, credential),
+        events=await timeline_for_owners(services, credential),
     )
 
 

@@ -11,8 +11,8 @@ from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 
 from api.pages.rendering import fragment, is_fragment, page, plain_page, wants_html
-from api.problems import internal_error
-from countersign.domain.errors import DomainError, SessionEnded
+from api.problems import internal_error, problem_response
+from countersign.domain.errors import ActingForAnother, DomainError, SessionEnded
 
 _KINDS = (DomainError, RequestValidationError, HTTPException)
 _DIALOG = frozenset({"dialog", "dialog-panel"})
@@ -28,11 +28,24 @@ def install(app: FastAPI) -> None:
 
 def unforeseen(request: Request) -> Response:
     """Return the 500 as a page, or as a problem to whoever did not ask for one."""
-    problem = internal_error(request)
+    return _plainly(request, internal_error(request))
+
+
+def refused(request: Request, error: DomainError) -> Response:
+    """Return what is refused before anything looks at it as a page, or as a problem to whoever did not ask for one."""
+    return _plainly(request, problem_response(error))
+
+
+def _plainly(request: Request, problem: Response) -> Response:
     if is_fragment(request) or not wants_html(request):
         return problem
+    return plain_page(request, "problem.html", status=problem.status_code, **_told(problem))
+
+
+def _told(problem: Response) -> dict[str, Any]:
     told = json.loads(bytes(problem.body))
-    return plain_page(request, "problem.html", status=problem.status_code, title=told["title"], detail=told["detail"])
+    title, detail = told["title"], told["detail"]
+    return {"title": title, "detail": detail if detail != title else ""}
 
 
 def _negotiated(as_problem: Any) -> Handler:
@@ -42,6 +55,8 @@ def _negotiated(as_problem: Any) -> Handler:
             return problem
         if isinstance(error, SessionEnded):
             return await _session_ended(request)
+        if isinstance(error, ActingForAnother) and request.method == "POST" and not is_fragment(request):
+            return await _form_kept(request, "acting_for_another.html", status=error.status, error=error)
         return await _shown(request, await as_problem(request, error))
 
     return answer
@@ -53,15 +68,17 @@ async def _session_ended(request: Request) -> Response:
     if request.method == "GET":
         there = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"/sign-in?next={quote(there)}", status_code=303)
+    return await _form_kept(request, "session_ended.html", status=401)
+
+
+async def _form_kept(request: Request, template: str, *, status: int, **context: Any) -> Response:
     form = await request.form()
     typed = [(name, str(value)) for name, value in form.multi_items() if name not in _NOT_REPEATED]
-    return await page(request, "session_ended.html", status=401, typed=typed)
+    return await page(request, template, status=status, typed=typed, **context)
 
 
 async def _shown(request: Request, problem: Response) -> Response:
-    told = json.loads(bytes(problem.body))
-    title, detail = told["title"], told["detail"]
-    context = {"title": title, "detail": detail if detail != title else ""}
+    context = _told(problem)
     if not is_fragment(request):
         shown = await page(request, "problem.html", status=problem.status_code, **context)
     else:

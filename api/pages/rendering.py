@@ -1,6 +1,5 @@
 """Templates: whole pages, and panels that open in a dialog where the browser can, and as a page where it can't."""
 
-import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -16,10 +15,10 @@ from markupsafe import Markup
 from api.pages import wording
 from api.pages.visitors import Visitor
 from api.services import Services, now, services
+from api.static_files import STATIC, address
 from countersign.storage import heartbeats
 
-_API = Path(__file__).resolve().parent.parent
-STATIC = _API / "static"
+_TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 _LATE_AFTER = timedelta(seconds=12)
 _ASKED_ANEW_AFTER = timedelta(seconds=2)
 
@@ -40,6 +39,12 @@ class Delay:
                 newest = await heartbeats.newest(connection, parts.settings.task_queue)
             self.delayed = newest is None or at - newest > _LATE_AFTER
         return self.delayed
+
+
+def load_templates() -> None:
+    """Read all templates: a deployment that replaces the files must not mix its own with this process's."""
+    for name in _templates().list_templates():
+        _templates().get_template(name)
 
 
 def wants_html(request: Request) -> bool:
@@ -112,7 +117,8 @@ def fragment(template: str, *, status: int = 200, **context: Any) -> HTMLRespons
 @cache
 def _templates() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(_API / "templates"),
+        loader=FileSystemLoader(_TEMPLATES),
+        cache_size=-1,
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -120,17 +126,11 @@ def _templates() -> Environment:
         auto_reload=False,
     )
     environment.filters.update(wording.FILTERS)
-    environment.globals.update(static=_static, icon=_icon, new_key=lambda: str(uuid4()), now=now, **wording.GLOBALS)
+    environment.globals.update(static=address, icon=_icons().__getitem__, new_key=lambda: str(uuid4()), now=now)
+    environment.globals.update(wording.GLOBALS)
     return environment
 
 
-@cache
-def _static(name: str) -> str:
-    # The hash lets browsers keep the file for ever, and fetch it anew when it changes.
-    digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
-    return f"/static/{name}?v={digest}"
-
-
-@cache
-def _icon(name: str) -> Markup:
-    return Markup((STATIC / "icons" / f"{name}.svg").read_text(encoding="utf-8"))  # noqa: S704 - a file of ours
+def _icons() -> dict[str, Markup]:
+    drawn = (STATIC / "icons").glob("*.svg")
+    return {each.stem: Markup(each.read_text(encoding="utf-8")) for each in drawn}  # noqa: S704 - files of ours

@@ -9,7 +9,7 @@ from api.pages.rendering import is_fragment, panel
 from api.pages.viewing import UsedView, Viewed, state_of
 from api.schemas import RequestOut
 from api.services import now
-from countersign.domain.errors import DomainError, InvalidInput, RequestClosed
+from countersign.domain.errors import DomainError, InvalidInput, RequestClosed, Unavailable
 from countersign.domain.messages import (
     Activate,
     ActivateLater,
@@ -88,9 +88,9 @@ async def choose_activation(
         view = await view.send(Activate(actor=actor) if when == "now" else ActivateLater(actor=actor), key=key)
     except DomainError as error:
         after = await view.again()
-        still_shown = is_fragment(view.http) and after.stored.step is Step.SECRET_SAVED
-        if still_shown and not isinstance(error, RequestClosed):
-            raise  # or the answer would take the place of the secret
+        goes_on = isinstance(error, Unavailable) or after.stored.step is Step.SECRET_SAVED
+        if is_fragment(view.http) and goes_on and not isinstance(error, RequestClosed):
+            raise  # or the answer would take the place of the secret, which is shown still when the tick was sent
         return await after.show(error=error)
     return await view.answer()
 

@@ -2,18 +2,20 @@
 
 from functools import partial
 from typing import Annotated
+from uuid import uuid4
 
 from fastapi import APIRouter, Form, Request, Response
 
 from api.pages.beginning import Key, begin
 from api.pages.rendering import page, panel
 from api.pages.viewing import UsedView
-from api.pages.visitors import UsedVisitor
+from api.pages.visitors import UsedVisitor, Visitor, token_hash
 from api.services import UsedServices
 from countersign.domain.errors import DomainError
 from countersign.domain.messages import RecoveryCode
 from countersign.domain.requests import ChangeTo, Outcome
 from countersign.effects import security
+from countersign.effects.security import TwoFactorChange
 
 router = APIRouter(prefix="/settings", include_in_schema=False)
 
@@ -45,7 +47,7 @@ async def change(
     key: Key = "",
 ) -> Response:
     """Begin the change."""
-    opener = partial(security.open_change, to=to, phone=phone.strip() or None)
+    opener = partial(security.open_change, change=_change_of(visitor, to, phone.strip() or None))
     said = {"to": to, "phone": phone}
     return await begin(http, services, visitor, opener, key=key, said=said, form="panels/change_two_factor.html")
 
@@ -68,3 +70,15 @@ async def enter_recovery_code(
 async def show_recovery_codes(view: UsedView) -> Response:
     """Show new recovery codes; they stand in this answer alone."""
     return await view.show_recovery_codes()
+
+
+def _change_of(visitor: Visitor, to: ChangeTo, phone: str | None) -> TwoFactorChange:
+    # Named here, since the verifier that ties the change to this session is derived from its request's id.
+    request_id = uuid4()
+    return TwoFactorChange(
+        to=to,
+        phone=phone,
+        reveal_challenge=visitor.reveal_challenge(request_id),
+        kept_session=token_hash(visitor.token),
+        request_id=request_id,
+    )

@@ -32,7 +32,8 @@ router = APIRouter(include_in_schema=False)
 
 # Neither another host (``//host``, ``/\\host``), nor marks that browsers drop before they look (WHATWG URL, 4.4), nor
 # the way that leads here, which would go round in circles.
-_LOCAL_PATH = re.compile(r"/(?!/|sign-in)[^\x00-\x20\x7f\\]{0,1000}")
+# ASCII alone, and not much of it: it travels in a cookie, and browsers keep none of more than 4096 bytes.
+_LOCAL_PATH = re.compile(r"/(?!/|sign-in)[\x21\x23-\x5b\x5d-\x7e]{0,999}")
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ async def start(
     parts: UsedServices,
     provider: UsedProvider,
     wanted: Next = "/",
-    login_hint: Annotated[str, Query(max_length=320)] = "",
+    login_hint: Annotated[str, Query(max_length=100, pattern=r"^[\x20-\x7e]*$")] = "",
 ) -> Response:
     """Leave for the identity provider."""
     # A link and not a form: browsers hold the policy `form-action 'self'` against redirects, too.
@@ -113,8 +114,7 @@ async def sign_out(request: Request, parts: UsedServices) -> Response:
     """End the session, if there is one still, at the server and in the browser."""
     require_same_origin(request, parts.settings)
     response = RedirectResponse("/signed-out", status_code=303)
-    async with parts.core.database.connection() as connection:
-        await end_session(connection, parts.settings, response, request.cookies.get(cookie_name(parts.settings), ""))
+    await end_session(parts, response, request.cookies.get(cookie_name(parts.settings), ""))
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from api.pages import wording
 from api.services import Services
+from api.trail import HIDDEN_FROM_OWNERS, as_owners_see
 from countersign.domain.audit import AuditTag
 from countersign.domain.messages import ActorKind
 from countersign.storage import ledger, users
@@ -35,11 +36,22 @@ class Told:
 
 
 async def timeline_of_credential(services: Services, credential: Credential) -> list[Told]:
-    """Return what happened to a credential, newest first."""
+    """Return what happened to a credential, newest first, as an account manager sees it."""
     async with services.core.database.connection() as connection:
         events = await ledger.events_of_credential(
             connection, credential.account_id, credential_id=credential.id, limit=_SHOWN
         )
+    return await told(services, events)
+
+
+async def timeline_for_owners(services: Services, credential: Credential) -> list[Told]:
+    """Return what happened to a credential, newest first, as owners of its account see it."""
+    account_id, hidden = credential.account_id, HIDDEN_FROM_OWNERS
+    async with services.core.database.connection() as connection:
+        events = await ledger.events_of_credential(
+            connection, account_id, credential_id=credential.id, limit=_SHOWN, hidden=hidden
+        )
+        events = await as_owners_see(connection, account_id, events)
     return await told(services, events)
 
 
@@ -71,6 +83,7 @@ def _what(event: AuditEvent) -> str:
 _PLAIN: dict[str, str] = {
     AuditTag.TWO_FACTOR_PASSED: "Confirmed by two-factor code",
     AuditTag.NEW_FACTOR_PASSED: "Confirmed by a code of the new method",
+    AuditTag.SEED_SHOWN: "Was shown the new authenticator's key",
     AuditTag.RECOVERY_CODES_SHOWN: "Was shown new recovery codes",
     AuditTag.CODE_REQUESTED: "Asked for a new code",
     AuditTag.CREDENTIAL_CREATED: "Created",

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from api.addressing import deliver, message_key
 from api.pages.rendering import is_fragment, panel
-from api.pages.visitors import UsedVisitor, Visitor, token_hash
+from api.pages.visitors import UsedVisitor, Visitor
 from api.schemas import RequestOut
 from api.services import Services, UsedServices, now
 from countersign.domain.errors import DomainError, NotFound
@@ -22,7 +22,7 @@ from countersign.effects.changing import issues_recovery_codes
 from countersign.effects.secrets import reveal
 from countersign.effects.security import enrolment, show_recovery_codes
 from countersign.effects.work import found
-from countersign.storage import credentials, requests, sessions, users
+from countersign.storage import credentials, requests, users
 from countersign.storage.requests import Request as Stored
 
 _Once = TypeVar("_Once")
@@ -96,9 +96,7 @@ class Viewed:
         return await panel(self.http, "panels/secret.html", visitor=self.visitor, changed=True, **context)
 
     async def changed(self) -> Response:
-        """End the person's other sessions, since the way to confirm has changed, and show new recovery codes if due."""
-        async with self.services.core.database.connection() as connection:
-            await sessions.delete_others(connection, self.visitor.user.id, kept=token_hash(self.visitor.token))
+        """Answer the code that ended the change: with new recovery codes, if they are due."""
         if issues_recovery_codes(self.stored):
             return await self.show_recovery_codes()
         return await self.answer()
@@ -156,11 +154,16 @@ class Viewed:
 async def viewed(http: Request, request_id: UUID, visitor: UsedVisitor, services: UsedServices) -> Viewed:
     """Return the request that the path names; raises ``NotFound``, for those of other accounts too.
 
-    A change of the visitor's own two-factor authentication is shown whichever account he or she acts for.
+    A change of the visitor's own two-factor authentication is shown whichever account he or she acts for, one that he
+    or she is no owner of included.
     """
     async with services.core.database.connection() as connection:
         stored = await requests.get(connection, request_id)
-    if stored is None or not _concerns(stored, visitor):
+    if stored is not None and _is_own_change(stored, visitor):
+        return Viewed(http, services, visitor, stored)
+    # Asked of whoever looks at whatever id: a 403 for those that exist alone would tell which do.
+    account_id = visitor.owner.account_id
+    if stored is None or stored.account_id != account_id:
         raise NotFound
     return Viewed(http, services, visitor, stored)
 
@@ -168,9 +171,8 @@ async def viewed(http: Request, request_id: UUID, visitor: UsedVisitor, services
 UsedView = Annotated[Viewed, Depends(viewed)]
 
 
-def _concerns(stored: Stored, visitor: Visitor) -> bool:
-    own_change = stored.journey is Journey.CHANGE_TWO_FACTOR and stored.user_id == visitor.user.id
-    return stored.account_id == visitor.owner.account_id or own_change
+def _is_own_change(stored: Stored, visitor: Visitor) -> bool:
+    return stored.journey is Journey.CHANGE_TWO_FACTOR and stored.user_id == visitor.user.id
 
 
 def state_of(shown: RequestOut) -> str:

@@ -12,8 +12,15 @@ from uuid import UUID
 
 from fastapi import Depends, Request, Response
 
-from api.services import Caller, Owner, Services, UsedServices, now
-from countersign.domain.errors import CrossSite, Forbidden, PrimeLiquidityRequired, SessionEnded
+from api.pages.wording import visible
+from api.services import Caller, Owner, Services, UsedServices, client_ip, now
+from countersign.domain.errors import (
+    ActingForAnother,
+    CrossSite,
+    Forbidden,
+    PrimeLiquidityRequired,
+    SessionEnded,
+)
 from countersign.domain.messages import Actor, ActorKind
 from countersign.domain.people import Role
 from countersign.settings import Settings
@@ -25,6 +32,8 @@ from countersign.storage.users import User
 
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 _TOUCH_AFTER = timedelta(minutes=1)
+_ACTING_FOR = "acting_for"
+_ACTING_FOR_HEADER = "x-acting-for"
 
 
 @dataclass(frozen=True)
@@ -33,16 +42,30 @@ class Visitor:
 
     user: User
     account: Account | None
-    accounts: tuple[Account, ...]
-    role: Role | None
+    memberships: tuple[tuple[Account, Role], ...]
     actor: Actor
     version: int
     token: str = field(repr=False)
 
     @property
+    def accounts(self) -> tuple[Account, ...]:
+        """The accounts that he or she belongs to, by name."""
+        return tuple(account for account, _ in self.memberships)
+
+    @property
+    def owned(self) -> tuple[Account, ...]:
+        """The accounts of Prime Liquidity among them that he or she owns."""
+        return tuple(each for each, role in self.memberships if role is Role.OWNER and each.prime_liquidity)
+
+    @property
     def is_owner(self) -> bool:
-        """Whether he or she owns a Prime Liquidity account."""
-        return self.role is Role.OWNER and self.account is not None and self.account.prime_liquidity
+        """Whether he or she acts for an owned account of Prime Liquidity."""
+        return self.account in self.owned
+
+    @property
+    def acting_for(self) -> str:
+        """What every form carries, so that it acts for nobody but whom it was shown to, and for no other account."""
+        return f"{self.user.id}/{self.account.id if self.account else '-'}"
 
     @property
     def caller(self) -> Caller:
@@ -68,16 +91,19 @@ class Visitor:
 
 
 async def visitor(request: Request, parts: UsedServices) -> Visitor:
-    """Return who looks at the page; raises ``SessionEnded``, and ``CrossSite`` for a form of another site."""
+    """Return who looks at the page.
+
+    Raises ``SessionEnded``, ``CrossSite`` for a form of another site, and ``ActingForAnother`` for a page that was
+    opened before the person, or the account acted for, changed in another tab.
+    """
     if request.method not in _SAFE_METHODS:
         require_same_origin(request, parts.settings)
     token = request.cookies.get(cookie_name(parts.settings), "")
-    at = now()
-    async with parts.core.database.connection() as connection:
-        session = await _session(connection, parts, token, at=at)
-        if at - session.seen_at > _TOUCH_AFTER and not _asked_by_itself(request):
-            await sessions.touch(connection, session.token_hash, at=at)
-        return await _visitor(connection, session, token=token, ip=request.client.host if request.client else None)
+    if not token:
+        raise SessionEnded
+    found = await _signed_in(request, parts, token)
+    _require_same(found, await _shown_to(request))
+    return found
 
 
 UsedVisitor = Annotated[Visitor, Depends(visitor)]
@@ -118,9 +144,12 @@ async def begin_session(
     response.set_cookie(cookie_name(settings), token, path="/", secure=settings.is_https, httponly=True, samesite="lax")
 
 
-async def end_session(connection: Connection, settings: Settings, response: Response, token: str) -> None:
-    """Sign out: the session is gone at the server, too."""
-    await sessions.delete(connection, token_hash(token))
+async def end_session(parts: Services, response: Response, token: str) -> None:
+    """Sign out: the session, if there is one, is gone at the server, too."""
+    settings = parts.settings
+    if token:
+        async with parts.core.database.connection() as connection:
+            await sessions.delete(connection, token_hash(token))
     response.delete_cookie(cookie_name(settings), path="/", secure=settings.is_https, httponly=True, samesite="lax")
 
 
@@ -147,9 +176,41 @@ def require_same_origin(request: Request, settings: Settings) -> None:
         raise CrossSite
 
 
+async def _signed_in(request: Request, parts: Services, token: str) -> Visitor:
+    at = now()
+    async with parts.core.database.connection() as connection:
+        session = await _session(connection, parts, token, at=at)
+        if at - session.seen_at > _TOUCH_AFTER and not _asked_by_itself(request):
+            await sessions.touch(connection, session.token_hash, at=at)
+        return await _visitor(connection, session, token=token, ip=client_ip(request))
+
+
+async def _shown_to(request: Request) -> str | None:
+    """Return the ``acting_for`` of the page that asks: its script tells it, and without one its forms do."""
+    told = request.headers.get(_ACTING_FOR_HEADER)
+    if told is None and request.method not in _SAFE_METHODS:
+        # FastAPI has read the form already where a route takes one; Starlette keeps it.
+        filled_in = (await request.form()).get(_ACTING_FOR)
+        told = None if filled_in is None else str(filled_in)
+    return told
+
+
+def _require_same(visitor: Visitor, shown_to: str | None) -> None:
+    if shown_to in {None, visitor.acting_for}:
+        return
+    if not str(shown_to).startswith(f"{visitor.user.id}/"):
+        raise ActingForAnother("Another person has signed in since, in another tab. Nothing was sent.")
+    now_for = visitor.account.name if visitor.account else "no account"
+    before = [each for each in visitor.accounts if str(shown_to).endswith(f"/{each.id}")]
+    raise ActingForAnother(
+        f"You now act for {visible(now_for)}; this was opened for another account. Nothing was sent.",
+        **{"account_id": str(before[0].id), "account_name": visible(before[0].name)} if before else {},
+    )
+
+
 async def _session(connection: Connection, parts: Services, token: str, *, at: datetime) -> Session:
     seen_since = at - parts.settings.rules.session_idle
-    session = await sessions.get(connection, token_hash(token), at=at, seen_since=seen_since) if token else None
+    session = await sessions.get(connection, token_hash(token), at=at, seen_since=seen_since)
     if session is None:
         raise SessionEnded
     return session
@@ -160,12 +221,11 @@ async def _visitor(connection: Connection, session: Session, *, token: str, ip: 
     if user is None:
         raise SessionEnded
     memberships = await accounts.of_user(connection, user.id)
-    account, role = next((each for each in memberships if each[0].id == session.account_id), (None, None))
+    account = next((each for each, _ in memberships if each.id == session.account_id), None)
     return Visitor(
         user=user,
         account=account,
-        accounts=tuple(each for each, _ in memberships),
-        role=role,
+        memberships=tuple(memberships),
         actor=Actor.model_validate({"kind": ActorKind.USER, "user_id": user.id, "ip": ip}),
         version=await accounts.audit_position(connection, account.id if account else None, manager=user.id),
         token=token,

@@ -33,6 +33,7 @@ from countersign.domain.errors import (
 )
 from countersign.domain.messages import RecoveryCode
 from countersign.effects import security
+from countersign.effects.security import TwoFactorChange
 
 router = APIRouter(prefix="/v1", tags=["Account security"])
 
@@ -47,10 +48,16 @@ async def get_security(owner: UsedOwner, services: UsedServices) -> SecurityOut:
         return SecurityOut.model_validate(await security.standing(connection, owner.user_id))
 
 
-@router.post("/security/changes", status_code=202, responses=documented(*START_ERRORS, NothingChanged))
+@router.post(
+    "/security/changes", status_code=202, responses=documented(*START_ERRORS, NothingChanged, RevealChallengeMissing)
+)
 async def change_two_factor(body: NewTwoFactorChange, opening: UsedOpening) -> RequestOut:
-    """Begin a change: it waits for a code of the present method, then for one of the new authenticator or phone."""
-    return await opening.accept(partial(security.open_change, to=body.to, phone=body.phone), body)
+    """Begin a change: it waits for a code of the present method, then for one of the new authenticator or phone.
+
+    Once it is carried out, the person's signed-in browsers are signed out.
+    """
+    change = TwoFactorChange(to=body.to, phone=body.phone, reveal_challenge=body.reveal_challenge)
+    return await opening.accept(partial(security.open_change, change=change), body)
 
 
 @router.post("/requests/{request_id}/recovery-code", responses=documented(*_ERRORS, *_CODE_ERRORS))

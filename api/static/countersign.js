@@ -6,6 +6,7 @@ const content = document.getElementById("dialog");
 const interruption = document.getElementById("interruption");
 let opener = null;
 let leavingByBack = false;
+let wellAt = 0;
 let goingBack = false;
 
 // Dialogs -----------------------------------------------------------------------------------------------------
@@ -13,19 +14,25 @@ let goingBack = false;
 function openDialog() {
   if (dialog.open) return;
   dialog.showModal();
+  pushEntry();
+}
+
+function pushEntry() {
   // One entry of history, so that "back" closes the dialog instead of leaving the page.
   history.pushState({ dialog: true }, "");
 }
 
 function closeDialog() {
+  if (!asksFirst()) dialog.close();
+}
+
+function asksFirst() {
   const guard = dialog.querySelector(".guard");
   const saved = dialog.querySelector("[data-holds-secret] #saved");
-  if (guard && saved && !saved.checked && guard.hidden) {
-    guard.hidden = false;
-    guard.querySelector("[data-keep]").focus();
-    return;
-  }
-  dialog.close();
+  if (!guard || !saved || saved.checked || !guard.hidden) return false;
+  guard.hidden = false;
+  guard.querySelector("[data-keep]").focus();
+  return true;
 }
 
 function afterClose() {
@@ -58,6 +65,10 @@ window.addEventListener("popstate", () => {
     return;
   }
   if (!dialog.open) return;
+  if (asksFirst()) {
+    pushEntry();
+    return;
+  }
   leavingByBack = true;
   dialog.close();
 });
@@ -108,7 +119,8 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   heldFocus = target.contains(document.activeElement);
   if (panel && requestConfig.headers["X-Live"] && xhr.status === 200) {
     const fields = [...panel.querySelectorAll("input:not([type=hidden]), textarea")];
-    typed = { focus: document.activeElement?.id, inside: panel.contains(document.activeElement), values: fields.filter((field) => field.id).map((field) => [field.id, field.type === "checkbox" ? field.checked : field.value]) };
+    const opened = [...panel.querySelectorAll("details[open]")].map((details) => details.id);
+    typed = { opened, focus: document.activeElement?.id, inside: panel.contains(document.activeElement), values: fields.filter((field) => field.id).map((field) => [field.id, field.type === "checkbox" ? field.checked : field.value]) };
   }
 });
 
@@ -129,6 +141,7 @@ document.addEventListener("htmx:afterSettle", (event) => {
 });
 
 function restore(panel) {
+  for (const id of typed.opened) panel.querySelector(`#${CSS.escape(id)}`)?.setAttribute("open", "");
   for (const [id, value] of typed.values) {
     const field = panel.querySelector(`#${CSS.escape(id)}`);
     if (!field) continue;
@@ -141,25 +154,45 @@ function restore(panel) {
 // What goes wrong on the way ------------------------------------------------------------------------------------
 
 let saidThatSessionEnded = false;
+let saidUnasked = null;
 
+document.addEventListener("htmx:configRequest", (event) => {
+  // The account may change in another tab; what this page shows is sent for the account it was shown for, or not at all.
+  if (document.body.dataset.actingFor) event.detail.headers["X-Acting-For"] = document.body.dataset.actingFor;
+});
 document.addEventListener("htmx:responseError", (event) => {
-  if (event.detail.xhr.status !== 401) {
-    if (!event.detail.requestConfig.headers["X-Live"]) say("That did not work. Nothing you typed is lost: try again.");
+  const status = event.detail.xhr.status;
+  if (status !== 401) {
+    const said = status === 413 ? "That is too long to be sent. Nothing you typed is lost." : "That did not work. Nothing you typed is lost: try again.";
+    if (!event.detail.requestConfig.headers["X-Live"]) say(said);
     return;
   }
   if (interruption.open) return;
   // Once is enough for what the page asks by itself, or nobody could read on; what is pressed is always answered.
-  if (saidThatSessionEnded && !event.detail.requestConfig.elt.matches("form, a, button")) return;
+  const unasked = !event.detail.requestConfig.elt.matches("form, a, button");
+  // An answer that was under way while the session came back is old news.
+  if (unasked && (saidThatSessionEnded || event.detail.xhr.begunAt < wellAt)) return;
   saidThatSessionEnded = true;
   interruption.showModal();
 });
+document.addEventListener("htmx:beforeSend", (event) => { event.detail.xhr.begunAt = performance.now(); });
 document.addEventListener("htmx:afterRequest", (event) => {
-  if (event.detail.successful) saidThatSessionEnded = false;
+  // Not `successful`, which htmx says of all that it may show.
+  if (event.detail.xhr.status < 200 || event.detail.xhr.status >= 400) return;
+  saidThatSessionEnded = false;
+  wellAt = performance.now();
+  saidUnasked = null;
 });
 document.addEventListener("htmx:sendError", (event) => {
   if (!event.detail.requestConfig.headers["X-Live"]) say("There is no connection. Nothing is lost: try again.");
 });
-document.addEventListener("problem", (event) => say(event.detail.value));
+document.addEventListener("problem", (event) => {
+  // What the page asks by itself, it asks again and again.
+  const unasked = event.target.getAttribute?.("hx-headers")?.includes("X-Live");
+  if (unasked && saidUnasked === event.detail.value) return;
+  if (unasked) saidUnasked = event.detail.value;
+  say(event.detail.value);
+});
 document.addEventListener("htmx:timeout", () => say("This takes long. Nothing is lost: try again."));
 
 function say(text) {

@@ -61,7 +61,7 @@ def change(
     phone: Annotated[str | None, typer.Option(help="The new phone number, with + and country code.")] = None,
     two_factor: Annotated[TwoFactor | None, typer.Option(help="The new two-factor method.")] = None,
 ) -> None:
-    """Change how a person is reached or confirms; the person's open requests are cancelled by it."""
+    """Change how a person is reached or confirms; open requests are cancelled, browsers signed out."""
     from countersign.domain.people import TwoFactorMethod
     from countersign.effects.people import UserChange
 

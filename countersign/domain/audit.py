@@ -10,6 +10,7 @@ class AuditTag(StrEnum):
     REQUEST_ENDED = "request:ended"
     TWO_FACTOR_PASSED = "two-factor:passed"
     NEW_FACTOR_PASSED = "two-factor:new-factor-passed"
+    SEED_SHOWN = "two-factor:seed-shown"
     RECOVERY_CODE_USED = "two-factor:recovery-code-used"
     RECOVERY_CODES_SHOWN = "two-factor:recovery-codes-shown"
     CODE_WRONG = "code:wrong"

@@ -72,7 +72,7 @@ class RevealChallengeMissing(InvalidInput):
 
 
 class IdempotencyKeyReused(InvalidInput):
-    """The Idempotency-Key was used before with another body."""
+    """This was sent before, with something else in it."""
 
     slug = "idempotency-key-reused"
 
@@ -202,9 +202,15 @@ class NameTaken(Conflict):
 
 
 class RequestOpen(Conflict):
-    """Another request about this credential is still open; resume or cancel it."""
+    """Something about it is unfinished already: resume it or cancel it."""
 
     slug = "request-open"
+
+
+class ActingForAnother(Conflict):
+    """This page was opened for another account, or by another person."""
+
+    slug = "acting-for-another"
 
 
 class RequestClosed(Conflict):

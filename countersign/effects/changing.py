@@ -48,7 +48,7 @@ async def pass_recovery_code(work: Work, request: Request, message: RecoveryCode
 
 async def proceed(work: Work, request: Request, reveal_challenge: str | None) -> None:
     """After a right code: ask the new factor for one, or carry the change out."""
-    await requests.update(work.connection, request.id, reveal_challenge=reveal_challenge)
+    await _follow_the_code(work, request, reveal_challenge)
     if request.step is Step.TWO_FACTOR_CODE and found(request.change_to).enrols:
         await ask_for_new_factor(work, request)
     else:
@@ -63,11 +63,22 @@ async def ask_for_new_factor(work: Work, request: Request) -> None:
     await open_challenge(work, request, step=Step.NEW_FACTOR_CODE, channel=channel)
 
 
+async def _follow_the_code(work: Work, request: Request, reveal_challenge: str | None) -> None:
+    """Show what is shown once to whoever entered the code; who did not begin the change has no session kept."""
+    if reveal_challenge == request.reveal_challenge:
+        return
+    # The session that began it may be a thief's, who waits for the person to enter the code in another.
+    reveal_challenge = reveal_challenge or request.reveal_challenge
+    await requests.update(work.connection, request.id, reveal_challenge=reveal_challenge, kept_session=None)
+
+
 async def _carry_out(work: Work, request: Request) -> None:
     change_to = found(request.change_to)
     phone = await requests.read_new_phone(work.connection, request.id)
     seed = await enrolled_seed(work, request) if change_to is ChangeTo.AUTHENTICATOR else None
-    # Ended first: what the person has under way is cancelled by the change, and the end erases seed and number.
+    kept = await requests.read_kept_session(work.connection, request.id)
+    # Ended first: what the person has under way is cancelled by the change, and the end erases all that was read here.
     await end_request(work, request, Outcome.CHANGED)
     if change_to is not ChangeTo.RECOVERY_CODES:
-        await change_two_factor(work, request, method=change_to.method, phone=phone, totp_seed=seed)
+        method = change_to.method
+        await change_two_factor(work, request, method=method, phone=phone, totp_seed=seed, kept_session=kept)

@@ -1,4 +1,4 @@
-"""Changes to how a person is reached and confirms: they cancel what the person has under way."""
+"""Changes to how a person is reached and confirms: they cancel what is under way, and end the person's sessions."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,7 +17,7 @@ from countersign.domain.requests import Outcome
 from countersign.effects.ending import end_from_outside, end_overdue_from_outside
 from countersign.effects.notices import tell_person
 from countersign.effects.work import Desk, Work, found
-from countersign.storage import accounts, oversight, recovery_codes, requests, users
+from countersign.storage import accounts, oversight, recovery_codes, requests, sessions, users
 from countersign.storage.database import Connection
 from countersign.storage.requests import Request
 from countersign.storage.users import User
@@ -40,8 +40,9 @@ class UserChange:
 async def change_user(desk: Desk, user_id: UUID, change: UserChange, *, at: datetime, actor: Actor) -> list[Request]:
     """Carry out the change and cancel the user's open requests in all accounts; return these as they stood.
 
-    Raises ``NotFound``, ``NothingChanged``, ``InvalidInput`` for what is no address, number or possible method, and
-    ``Conflict`` for an email of someone else or a user whom no account's audit trail could tell of.
+    All of the user's browsers are signed out. Raises ``NotFound``, ``NothingChanged``, ``InvalidInput`` for what is no
+    address, number or possible method, and ``Conflict`` for an email of someone else or a user whom no account's audit
+    trail could tell of.
     """
     async with desk.database.transaction() as connection:
         trails = [
@@ -57,11 +58,18 @@ async def change_user(desk: Desk, user_id: UUID, change: UserChange, *, at: date
 
 
 async def change_two_factor(
-    work: Work, asked: Request, *, method: TwoFactorMethod, phone: str | None = None, totp_seed: bytes | None = None
+    work: Work,
+    asked: Request,
+    *,
+    method: TwoFactorMethod,
+    phone: str | None,
+    totp_seed: bytes | None,
+    kept_session: bytes | None,
 ) -> list[Request]:
     """Let the user confirm otherwise from now on, as the end of the request that asked for it.
 
-    The same as ``change_user`` does, within the transaction of ``work``; None as phone leaves it as it is.
+    The same as ``change_user`` does, within the transaction of ``work``, but that ``kept_session`` goes on; None as
+    phone leaves it as it is.
     """
     trails = [
         replace(work, account=found(await accounts.lock(work.connection, account_id)))
@@ -72,7 +80,7 @@ async def change_two_factor(
         update={"two_factor_method": method, "phone": phone or before.phone, "totp_seed": totp_seed}
     )
     await _tell_person(work, before, after, request_id=asked.id)
-    return await _carry_out(trails, before, after, request_id=asked.id)
+    return await _carry_out(trails, before, after, request_id=asked.id, kept_session=kept_session)
 
 
 def parse_email(text: str) -> str:
@@ -117,8 +125,16 @@ def _changed(user: User, change: UserChange) -> User:
     return after
 
 
-async def _carry_out(trails: list[Work], before: User, after: User, *, request_id: UUID | None = None) -> list[Request]:
+async def _carry_out(
+    trails: list[Work],
+    before: User,
+    after: User,
+    *,
+    request_id: UUID | None = None,
+    kept_session: bytes | None = None,
+) -> list[Request]:
     await _store(trails[0].connection, before, after)
+    await sessions.delete_of_user(trails[0].connection, after.id, kept=kept_session)
     different = {"user_id": str(after.id), **_differences(before, after)}
     for work in trails:
         await work.audit(AuditTag.USER_CHANGED, request_id=request_id, **different)

@@ -6,7 +6,15 @@ from uuid import UUID, uuid4
 
 import pyotp
 
-from countersign.domain.errors import InvalidInput, NothingChanged, RequestOpen, SecretGone, TwoFactorNotEnabled
+from countersign.domain.audit import AuditTag
+from countersign.domain.errors import (
+    InvalidInput,
+    NothingChanged,
+    RequestOpen,
+    RevealChallengeMissing,
+    SecretGone,
+    TwoFactorNotEnabled,
+)
 from countersign.domain.messages import Actor
 from countersign.domain.people import TwoFactorMethod, mask_email, mask_phone
 from countersign.domain.requests import ChangeTo, Channel, Journey, Outcome, Step
@@ -41,6 +49,21 @@ class SecurityStanding:
 
 
 @dataclass(frozen=True)
+class TwoFactorChange:
+    """What is to change, and who begins it; without ``phone``, SMS go to the number on file.
+
+    Only the verifier of ``reveal_challenge`` (S256, RFC 7636) sees a new seed that no code comes before. The browser
+    session whose token has the hash ``kept_session`` outlives the change if it enters all codes itself.
+    """
+
+    to: ChangeTo
+    phone: str | None = field(default=None, repr=False)
+    reveal_challenge: str | None = None
+    kept_session: bytes | None = field(default=None, repr=False)
+    request_id: UUID = field(default_factory=uuid4)
+
+
+@dataclass(frozen=True)
 class Enrolment:
     """What a new authenticator is set up with: the seed in base32, and the URI that its QR code holds."""
 
@@ -62,20 +85,21 @@ async def standing(connection: Connection, user_id: UUID) -> SecurityStanding:
     )
 
 
-async def open_change(work: Work, user_id: UUID, *, to: ChangeTo, phone: str | None = None) -> Request:
-    """Open a change of the user's two-factor authentication; without ``phone``, SMS go to the number on file.
+async def open_change(work: Work, user_id: UUID, *, change: TwoFactorChange) -> Request:
+    """Open a change of the user's two-factor authentication.
 
     Raises ``NothingChanged``, ``TwoFactorNotEnabled`` (recovery codes stand in for a method), ``InvalidInput`` for the
-    number, ``RequestOpen``, and what stops every journey before it starts.
+    number, ``RevealChallengeMissing``, ``RequestOpen``, and what stops every journey before it starts.
     """
     await require_owner(work, user_id)
     require_thawed(work)
     user = found(await users.get(work.connection, user_id))
-    new_phone = _new_phone(user, to, phone)
-    _require_change(user, to, new_phone)
+    new_phone = _new_phone(user, change.to, change.phone)
+    _require_change(user, change.to, new_phone)
+    _require_challenge(user, change)
     await _require_none_open(work, user_id)
-    await require_sends_left(work, _first_channel(user, to))
-    return await open_request(work, _request(work, user, to, new_phone))
+    await require_sends_left(work, _first_channel(user, change.to))
+    return await open_request(work, _request(work, user, change, new_phone))
 
 
 async def enrolment(
@@ -83,8 +107,9 @@ async def enrolment(
 ) -> Enrolment:
     """Return what the new authenticator is set up with, while its code is awaited.
 
-    Whoever sent a reveal challenge with the code of the present factor must give its verifier here: nobody else sees
-    the seed. Raises ``RevealRefused``, ``NotTheRequester``, ``NotAtThisStep`` or ``RequestClosed``.
+    Whoever sent a reveal challenge, with the code of the present factor or where there is none at the beginning, must
+    give its verifier here: nobody else sees the seed. Raises ``RevealRefused``, ``NotTheRequester``, ``NotAtThisStep``
+    or ``RequestClosed``.
     """
     async with desk.on_request(request_id, at=at, actor=actor) as (work, request):
         await require_requester(work, request)
@@ -97,6 +122,7 @@ async def enrolment(
             require_verifier(request, verifier or "")
         seed = await enrolling_seed(work, request)
         user = found(await users.get(work.connection, request.user_id))
+        await _note_first_showing(work, request)
     return Enrolment(seed, pyotp.TOTP(seed).provisioning_uri(name=user.email, issuer_name=_ISSUER))
 
 
@@ -116,6 +142,12 @@ async def show_recovery_codes(desk: Desk, request_id: UUID, *, verifier: str, at
         if user.two_factor_method is TwoFactorMethod.NONE:
             raise SecretGone("Two-factor authentication was turned off since.")
         return await replace_recovery_codes(work, request)
+
+
+async def _note_first_showing(work: Work, request: Request) -> None:
+    if request.revealed_at is None:
+        await requests.update(work.connection, request.id, revealed_at=work.at)
+        await work.audit_request(AuditTag.SEED_SHOWN, request)
 
 
 def _require_codes_issued(request: Request, *, at: datetime) -> None:
@@ -147,6 +179,12 @@ def _require_change(user: User, to: ChangeTo, new_phone: str | None) -> None:
         raise NothingChanged("Two-factor authentication is like that already.")
 
 
+def _require_challenge(user: User, change: TwoFactorChange) -> None:
+    at_once = user.two_factor_method is TwoFactorMethod.NONE and change.to is ChangeTo.AUTHENTICATOR
+    if at_once and change.reveal_challenge is None:
+        raise RevealChallengeMissing("Without a reveal challenge nobody could be shown the new authenticator's key.")
+
+
 async def _require_none_open(work: Work, user_id: UUID) -> None:
     request = await requests.open_of_credential(work.connection, user_id)
     if request is None:
@@ -168,10 +206,10 @@ def _first_channel(user: User, to: ChangeTo) -> Channel:
     return TWO_FACTOR_CHANNELS.get(user.two_factor_method) or Channel(to)
 
 
-def _request(work: Work, user: User, to: ChangeTo, new_phone: str | None) -> NewRequest:
-    name = _NAMES[to].format(phone=mask_phone(new_phone or ""))
+def _request(work: Work, user: User, change: TwoFactorChange, new_phone: str | None) -> NewRequest:
+    name = _NAMES[change.to].format(phone=mask_phone(new_phone or ""))
     return NewRequest(
-        id=uuid4(),
+        id=change.request_id,
         account_id=work.account.id,
         user_id=user.id,
         # What the request is about is the person: one change at a time, in whichever account.
@@ -181,8 +219,10 @@ def _request(work: Work, user: User, to: ChangeTo, new_phone: str | None) -> New
         name=name,
         name_key=name,
         two_factor_method=user.two_factor_method,
-        change_to=to,
+        change_to=change.to,
         new_phone=new_phone,
+        reveal_challenge=change.reveal_challenge,
+        kept_session=change.kept_session,
     )
 
 

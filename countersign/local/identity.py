@@ -23,6 +23,7 @@ from starlette.routing import Route
 from countersign.local.issuer import Issuer
 
 _CODE_SECONDS = 60.0
+_ELSEWHERE = frozenset({"cross-site", "same-site"})
 _ID_TOKEN_LIFETIME = timedelta(minutes=5)
 
 
@@ -108,10 +109,11 @@ class Identity:
         return JSONResponse(self._key.jwks)
 
     async def authorize(self, request: Request) -> Response:
-        """Send the person back with a code, or without a hint let him or her choose who to be."""
+        """Send the person back with a code; without a hint, or from another site, let him or her choose who to be."""
         asked = self._asked(request)
         user_id = self._people.get(asked.login_hint)
-        if user_id is None:
+        # Another site's link must not sign anyone in unasked; browsers tell where a chain of redirects began.
+        if user_id is None or request.headers.get("sec-fetch-site") in _ELSEWHERE:
             return HTMLResponse(_choice(request.query_params, list(self._people)))
         code, self._grants = secrets.token_urlsafe(32), self._fresh_grants()
         self._grants[code] = Grant(asked, user_id, time.monotonic())

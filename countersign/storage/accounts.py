@@ -127,6 +127,11 @@ async def owners(connection: Connection, account_id: UUID) -> list[UUID]:
     return await column(connection, query, (account_id,))
 
 
+async def members(connection: Connection, account_id: UUID) -> list[UUID]:
+    """Return the ids of all who belong to the account."""
+    return await column(connection, "SELECT user_id FROM memberships WHERE account_id = %s", (account_id,))
+
+
 async def of_user(connection: Connection, user_id: UUID) -> list[tuple[Account, Role]]:
     """Return the accounts that the user belongs to, by name, with his or her role in each."""
     query = f"""SELECT {_COLUMNS}, m.role FROM accounts a JOIN memberships m ON m.account_id = a.id

@@ -1,5 +1,6 @@
 """What must never happen twice or unseen: audit events, used statements, idempotency keys."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -68,20 +69,23 @@ async def append(  # noqa: PLR0913 - the columns of one row
     )
 
 
-async def events(connection: Connection, account_id: UUID, *, before: int | None, limit: int) -> list[AuditEvent]:
-    """Return the account's audit events, newest first, below number ``before``."""
+async def events(
+    connection: Connection, account_id: UUID, *, before: int | None, limit: int, hidden: Sequence[str] = ()
+) -> list[AuditEvent]:
+    """Return the account's audit events, newest first, below number ``before``; none of those called ``hidden``."""
     query = f"""SELECT {EVENT_COLUMNS} FROM audit_events
-                WHERE account_id = %s AND (%s::bigint IS NULL OR number < %s) ORDER BY number DESC LIMIT %s"""
-    return await many(connection, AuditEvent, query, (account_id, before, before, limit))
+                WHERE account_id = %s AND (%s::bigint IS NULL OR number < %s) AND event <> ALL(%s)
+                ORDER BY number DESC LIMIT %s"""
+    return await many(connection, AuditEvent, query, (account_id, before, before, list(hidden), limit))
 
 
 async def events_of_credential(
-    connection: Connection, account_id: UUID, *, credential_id: UUID, limit: int
+    connection: Connection, account_id: UUID, *, credential_id: UUID, limit: int, hidden: Sequence[str] = ()
 ) -> list[AuditEvent]:
-    """Return the audit events about one credential, newest first."""
+    """Return the audit events about one credential, newest first; none of those called ``hidden``."""
     query = f"""SELECT {EVENT_COLUMNS} FROM audit_events
-                WHERE account_id = %s AND credential_id = %s ORDER BY number DESC LIMIT %s"""
-    return await many(connection, AuditEvent, query, (account_id, credential_id, limit))
+                WHERE account_id = %s AND credential_id = %s AND event <> ALL(%s) ORDER BY number DESC LIMIT %s"""
+    return await many(connection, AuditEvent, query, (account_id, credential_id, list(hidden), limit))
 
 
 async def use_statement(connection: Connection, statement_id: str, *, request_id: UUID) -> bool:

@@ -16,7 +16,7 @@ from countersign.storage.database import Connection, many, one, scalar
 
 
 class Request(BaseModel, frozen=True):
-    """One approval as it stands; the sealed copy of the secret and a new phone number are never part of it."""
+    """One approval as it stands; its sealed copy, a new phone number and a kept session are never part of it."""
 
     id: UUID
     account_id: UUID
@@ -76,6 +76,8 @@ class NewRequest(BaseModel, frozen=True):
     two_factor_method: TwoFactorMethod
     change_to: ChangeTo | None = None
     new_phone: str | None = Field(default=None, repr=False)
+    reveal_challenge: str | None = None
+    kept_session: bytes | None = Field(default=None, repr=False)
 
 
 _SELECT = """
@@ -95,10 +97,12 @@ async def insert(connection: Connection, new: NewRequest) -> None:
     try:
         await connection.execute(
             """INSERT INTO requests (id, account_id, user_id, credential_id, credential_version, journey, step, name,
-                   name_key, session_type, permissions, ip_whitelist, two_factor_method, change_to, new_phone)
+                   name_key, session_type, permissions, ip_whitelist, two_factor_method, change_to, new_phone,
+                   reveal_challenge, kept_session)
                VALUES (%(id)s, %(account_id)s, %(user_id)s, %(credential_id)s, %(credential_version)s, %(journey)s,
                    'starting', %(name)s, %(name_key)s, %(session_type)s, %(permissions)s, %(ip_whitelist)s,
-                   %(two_factor_method)s, %(change_to)s, %(new_phone)s)""",
+                   %(two_factor_method)s, %(change_to)s, %(new_phone)s,
+                   %(reveal_challenge)s, %(kept_session)s)""",
             new.model_dump(),
         )
     except psycopg.errors.UniqueViolation as error:
@@ -175,7 +179,7 @@ async def update(connection: Connection, request_id: UUID, **columns: object) ->
 
 
 async def close(connection: Connection, request_id: UUID, *, outcome: Outcome, reason: str | None) -> None:
-    """End the request; the sealed copy of its secret and a new phone number go with it."""
+    """End the request; the sealed copy of its secret, a new phone number and a kept session go with it."""
     await update(
         connection,
         request_id,
@@ -185,6 +189,7 @@ async def close(connection: Connection, request_id: UUID, *, outcome: Outcome, r
         deadline=None,
         reveal_sealed=None,
         new_phone=None,
+        kept_session=None,
         closed_at=datetime.now().astimezone(),
     )
 
@@ -201,12 +206,20 @@ async def read_new_phone(connection: Connection, request_id: UUID) -> str | None
     return phone
 
 
+async def read_kept_session(connection: Connection, request_id: UUID) -> bytes | None:
+    """Return the hash of the session that outlives an open change, or None where none does."""
+    kept = await scalar(connection, "SELECT kept_session FROM requests WHERE id = %s", (request_id,))
+    return bytes(kept) if kept is not None else None
+
+
 async def erase_revealed(connection: Connection, *, before: datetime) -> int:
-    """Erase the copies of secrets that were first shown before ``before``; return how many."""
-    done = await connection.execute(
-        "UPDATE requests SET reveal_sealed = NULL WHERE reveal_sealed IS NOT NULL AND revealed_at < %s", (before,)
-    )
-    return done.rowcount
+    """Erase the copies of secrets that were first shown before ``before``; return how many.
+
+    A new authenticator's seed stays until the request ends: its first code is checked with it.
+    """
+    query = """UPDATE requests SET reveal_sealed = NULL
+               WHERE reveal_sealed IS NOT NULL AND revealed_at < %s AND change_to IS NULL"""
+    return (await connection.execute(query, (before,))).rowcount
 
 
 async def set_nudge(connection: Connection, request_id: UUID, *, nudge: bool) -> None:

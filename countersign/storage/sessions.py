@@ -52,6 +52,7 @@ async def delete(connection: Connection, token_hash: bytes) -> None:
     await connection.execute("DELETE FROM sessions WHERE token_hash = %s", (token_hash,))
 
 
-async def delete_others(connection: Connection, user_id: UUID, *, kept: bytes) -> None:
-    """End all sessions of the user but one."""
-    await connection.execute("DELETE FROM sessions WHERE user_id = %s AND token_hash <> %s", (user_id, kept))
+async def delete_of_user(connection: Connection, user_id: UUID, *, kept: bytes | None) -> None:
+    """End all sessions of the user, but the one whose token has the hash ``kept``."""
+    query = "DELETE FROM sessions WHERE user_id = %s AND token_hash IS DISTINCT FROM %s::bytea"
+    await connection.execute(query, (user_id, kept))

@@ -19,6 +19,7 @@ async def test_an_authenticator_is_enabled_by_qr_code_and_recovery_codes_are_sho
     page: Page, cast: Cast, visitors: Visitors
 ) -> None:
     nora = Management(page, cast.bare_owner)
+    other = await visitors.come(cast.bare_owner)
     await visitors.sign_in(page, nora.person)
     await nora.open()
     await nora.press_on_page("+ NEW API KEY")
@@ -34,6 +35,11 @@ async def test_an_authenticator_is_enabled_by_qr_code_and_recovery_codes_are_sho
     await nora.enter("000000")
     await expect(nora.panel.get_by_role("alert")).to_contain_text("Tries left: 4.")
     seed = (await page.locator("#seed").inner_text()).replace(" ", "")
+    flow = await nora.request()
+    await other.goto(f"/settings/requests/{flow.id}")
+    await expect(other.locator("#main")).to_contain_text("shown only in the browser where this was begun")
+    assert seed not in (await other.content()).replace(" ", "")
+    await inspect(other)
     await nora.enter(pyotp.TOTP(seed).now())
     await nora.sees("Save your recovery codes")
     codes = await page.locator(".codes code").all_inner_texts()
@@ -46,6 +52,8 @@ async def test_an_authenticator_is_enabled_by_qr_code_and_recovery_codes_are_sho
     assert not any(code in document for code in codes)
     await expect(page.locator("#main")).to_contain_text("10 left.")
     await inspect(page)
+    await other.goto(ADDRESS)
+    await expect(other.get_by_role("heading", level=1)).to_have_text("Sign in")
     await eventually(lambda: _told(cast.providers, nora.person.email))
 
 

@@ -49,7 +49,9 @@ async def _press_escape_twice(owner: Management) -> None:
     await owner.page.keyboard.press("Escape")
 
 
-async def _go_back(owner: Management) -> None:
+async def _go_back_twice(owner: Management) -> None:
+    await owner.page.go_back()
+    await expect(owner.panel.get_by_role("button", name="Keep it open")).to_be_focused()
     await owner.page.go_back()
     assert owner.page.url.endswith(ADDRESS)
 
@@ -74,7 +76,7 @@ async def _be_kept_by_the_browser(owner: Management) -> None:
 WAYS_OUT: tuple[Callable[[Management], Awaitable[None]], ...] = (
     _press_close_anyway,
     _press_escape_twice,
-    _go_back,
+    _go_back_twice,
     _reload,
     _go_elsewhere_and_back,
     _be_kept_by_the_browser,

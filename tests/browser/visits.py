@@ -3,15 +3,13 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from http.cookies import SimpleCookie
 from typing import Any, Self
 
 from playwright.async_api import Browser, Page
-from starlette.responses import Response
 
-from api.pages.visitors import begin_session
 from tests.browser.watch import Watch
 from tests.support.cast import Person
+from tests.support.pages import session_cookie
 from tests.support.site import Site
 
 DESKTOP = {"width": 1280, "height": 800}
@@ -64,12 +62,7 @@ class Visitors:
 
     async def sign_in(self, page: Page, person: Person) -> None:
         """Give the browser a session of the person's, past the sign-in page."""
-        response = Response()
-        async with person.core.database.transaction() as connection:
-            await begin_session(
-                connection, self.site.settings, response, user_id=person.id, account_id=person.account_id
-            )
-        [cookie] = SimpleCookie(response.headers["set-cookie"]).values()
+        cookie = await session_cookie(person, self.site.settings)
         await page.context.add_cookies(
             [{"name": cookie.key, "value": cookie.value, "url": self.site.url, "httpOnly": True, "sameSite": "Lax"}]
         )

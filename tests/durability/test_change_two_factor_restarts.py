@@ -10,11 +10,15 @@ from countersign.effects import messages
 from countersign.effects.work import Desk
 from tests.support.cast import Cast
 from tests.support.fix import all_mails, audit
+from tests.support.pages import Reader
 from tests.support.security import (
     begin_change,
+    begin_on_page,
     changed,
+    enter_on_page,
     enter_recovery_code,
     new_code,
+    new_code_on_page,
     ok,
     recovery_codes,
     standing,
@@ -66,3 +70,21 @@ async def test_a_code_that_no_worker_answered_is_taken_once_by_the_next_one(
         assert await ended(flow) == "changed"
 
     assert [event["event"] for event in await audit(nora)].count("user:changed") == 1
+
+
+async def test_a_thief_is_signed_out_although_the_page_never_learnt_that_the_change_was_made(
+    stage: Stage, impatient: httpx.AsyncClient
+) -> None:
+    nora = stage.cast.bare_owner
+    hers, thiefs = [await Reader.signed_in(nora) for _ in range(2)]
+    async with stage.at_work():
+        flow = await begin_on_page(hers, nora, "authenticator")
+        code = await new_code_on_page(hers, flow)
+        await settle(flow)
+
+    page = await enter_on_page(Reader(impatient, hers.cookie), flow, code)
+    assert page.status == 503
+    async with stage.at_work():
+        assert await ended(flow) == "changed"
+
+    assert [await each.is_signed_in() for each in (hers, thiefs)] == [True, False]

@@ -11,7 +11,7 @@ from countersign.domain.messages import TwoFactorCode
 from countersign.storage import requests
 from countersign.wiring import API_PURPOSES
 from tests.support.answers import as_seen_by, problem
-from tests.support.cast import Cast, Flow
+from tests.support.cast import Cast, Flow, challenge_of
 from tests.support.fix import audit, eventually
 from tests.support.histories import read_history
 from tests.support.rows import let_deadline_pass, select, take_ownership
@@ -89,6 +89,45 @@ async def test_who_has_the_session_but_not_the_verifier_does_not_see_the_new_see
     assert (await enrolment(flow))["secret"]
 
 
+async def test_where_no_code_comes_before_the_seed_the_beginning_needs_a_challenge(cast: Cast) -> None:
+    answer = await cast.bare_owner.post("/security/changes", {"to": "authenticator"})
+
+    assert problem(answer) == (422, "reveal-challenge-missing")
+    assert (await standing(cast.bare_owner))["open_change"] is None
+
+
+async def test_a_seed_that_no_code_comes_before_is_shown_to_who_has_the_verifier_and_to_nobody_else(cast: Cast) -> None:
+    flow = await begin_change(cast.bare_owner, "authenticator")
+
+    assert problem(await flow.post("/enrolment", {})) == (403, "reveal-refused")
+    assert problem(await flow.post("/enrolment", {"reveal_verifier": VERIFIER})) == (403, "reveal-refused")
+    assert "two-factor:seed-shown" not in [event["event"] for event in await audit(cast.bare_owner)]
+    assert (await enrolment(flow))["secret"]
+
+
+async def test_a_change_begun_twice_with_one_key_is_bound_to_the_verifier_that_came_first(cast: Cast) -> None:
+    body = {"to": "authenticator", "reveal_challenge": challenge_of(VERIFIER)}
+    other = body | {"reveal_challenge": challenge_of("z" * 43)}
+
+    first, again, another = [
+        await cast.bare_owner.post("/security/changes", each, key="k") for each in (body, body, other)
+    ]
+
+    assert first.json()["id"] == again.json()["id"]
+    assert problem(another) == (422, "idempotency-key-reused")
+    flow = Flow(cast.bare_owner, first.json()["id"], first.json()["workflow_id"], verifier=VERIFIER)
+    await flow.until(lambda shown: shown["step"] == "new_factor_code")
+    assert (await enrolment(flow))["secret"]
+
+
+async def test_a_code_without_a_challenge_leaves_the_one_from_the_beginning(cast: Cast) -> None:
+    flow = await begin_change(cast.owner, "authenticator")
+    ok(await flow.post("/two-factor-code", {"code": await flow.code()}))
+
+    assert problem(await flow.post("/enrolment", {})) == (403, "reveal-refused")
+    assert (await enrolment(flow))["secret"]
+
+
 async def test_with_a_recovery_code_it_is_bound_to_its_verifier_too(cast: Cast) -> None:
     codes = await recovery_codes(await changed(cast.owner, "recovery_codes"))
     flow = await begin_change(cast.owner, "authenticator")
@@ -99,11 +138,12 @@ async def test_with_a_recovery_code_it_is_bound_to_its_verifier_too(cast: Cast) 
 
 async def test_the_same_seed_is_shown_as_long_as_its_code_is_awaited_and_never_after(cast: Cast) -> None:
     flow = await at_new_authenticator(cast)
+
+    first = await enrolment(flow)
     async with cast.core.database.connection() as connection:
         # The chore that erases secrets which were shown has no business with it.
         await requests.erase_revealed(connection, before=(await _now(cast)))
-
-    first, second = await enrolment(flow), await enrolment(flow)
+    second = await enrolment(flow)
     ok(await flow.enter_code(await new_code(flow)))
 
     assert first == second

@@ -14,7 +14,7 @@ from countersign.domain.messages import (
     SecretSaved,
     TwoFactorCode,
 )
-from tests.support.cast import Cast, Flow
+from tests.support.cast import Cast, Flow, Person
 from tests.support.fix import (
     audit,
     credential_of,
@@ -32,11 +32,12 @@ from tests.support.fix import (
 REFUSED = "account-manager:decision-refused"
 
 
-async def refused(flow: Flow) -> list[dict[str, Any]]:
+async def refused(flow: Flow, ops: Person) -> list[dict[str, Any]]:
     """Return why the request's decisions were refused, once one was."""
 
     async def found() -> list[dict[str, Any]]:
-        return [event["details"] for event in await audit(flow.person, flow.id) if event["event"] == REFUSED]
+        events = await audit(flow.person, flow.id, seen_by=ops)
+        return [event["details"] for event in events if event["event"] == REFUSED]
 
     details: list[dict[str, Any]] = await eventually(found)
     return details
@@ -44,7 +45,7 @@ async def refused(flow: Flow) -> list[dict[str, Any]]:
 
 async def assert_dropped(flow: Flow, cast: Cast, *, because: str) -> None:
     """The decision was refused on the record, and the request waits on for a good one."""
-    [details] = await refused(flow)
+    [details] = await refused(flow, cast.ops)
     assert because in details["detail"]
     assert (await flow.shown())["step"] == "account_manager"
     assert (await credential_of(flow))["status"] == "awaiting_activation"

@@ -73,6 +73,16 @@ async def test_a_hint_signs_in_at_once(provider: httpx.AsyncClient) -> None:
     assert parse_qs(query)["state"] == ["the state"]
 
 
+@pytest.mark.parametrize(
+    ("site", "status"), [("cross-site", 200), ("same-site", 200), ("same-origin", 303), ("none", 303)]
+)
+async def test_who_comes_from_another_site_is_asked_first(provider: httpx.AsyncClient, site: str, status: int) -> None:
+    answer = await provider.get("/authorize", params=ASKED, headers={"Sec-Fetch-Site": site})
+
+    assert answer.status_code == status
+    assert ("Who are you?" in answer.text) == (status == 200)
+
+
 @pytest.mark.parametrize("hint", ["", "nobody"])
 async def test_without_one_the_person_chooses(provider: httpx.AsyncClient, hint: str) -> None:
     page = await provider.get("/authorize", params={**ASKED, "login_hint": hint})

@@ -165,9 +165,8 @@ async def test_a_request_that_waits_for_something_else_says_so(cast: Cast, olivi
         assert refused.status == 409
 
 
-@pytest.mark.parametrize("who", ["second_owner", "member"])
-async def test_another_person_of_the_account_is_told_whose_link_it_is(cast: Cast, flow: Flow, who: str) -> None:
-    reader = await Reader.signed_in(getattr(cast, who))
+async def test_another_owner_of_the_account_is_told_whose_link_it_is(cast: Cast, flow: Flow) -> None:
+    reader = await Reader.signed_in(cast.second_owner)
     token = await token_of(flow)
 
     pages = [
@@ -175,12 +174,13 @@ async def test_another_person_of_the_account_is_told_whose_link_it_is(cast: Cast
         await reader.post(f"/activate/{flow.id}", {"token": token}, fragment=True),
     ]
 
+    assert [page.status for page in pages] == [200, 403]
     assert all("Only owner can confirm it" in page.text for page in pages)
     assert await status_of(flow) == "awaiting_activation"
 
 
-@pytest.mark.parametrize("who", ["outsider", "account_manager", "ops"])
-async def test_people_of_other_accounts_learn_nothing(cast: Cast, flow: Flow, who: str) -> None:
+@pytest.mark.parametrize("who", ["member", "outsider", "account_manager", "ops"])
+async def test_people_who_do_not_own_the_account_learn_nothing(cast: Cast, flow: Flow, who: str) -> None:
     reader = await Reader.signed_in(getattr(cast, who))
 
     pages = [
@@ -192,6 +192,17 @@ async def test_people_of_other_accounts_learn_nothing(cast: Cast, flow: Flow, wh
     assert [page.status for page in pages] == [404, 404, 404]
     assert not [page for page in pages if "Market maker" in page.response.text]
     assert await status_of(flow) == "awaiting_activation"
+
+
+async def test_an_account_that_is_no_prime_liquidity_account_any_more_shows_nothing(
+    cast: Cast, flow: Flow, olivia: Reader
+) -> None:
+    await change(cast.core, "UPDATE accounts SET prime_liquidity = false WHERE id = %s", cast.owner.account_id)
+
+    page = await olivia.get(f"/activate/{flow.id}")
+
+    assert page.status == 404
+    assert "Market maker" not in page.response.text
 
 
 async def test_an_owner_who_looks_at_another_account_just_now_may_still_follow_it(cast: Cast, flow: Flow) -> None:

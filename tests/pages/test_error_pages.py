@@ -10,6 +10,7 @@ from api.app import create_app
 from countersign.settings import Settings
 from tests.support.cast import Cast
 from tests.support.pages import FRAGMENT, HTML, Reader
+from tests.support.signing_in import Browser
 
 LIST = {**FRAGMENT, "HX-Target": "lists"}
 
@@ -42,6 +43,19 @@ async def test_a_program_gets_a_problem_for_a_fault_of_ours(failing: httpx.Async
     response = await failing.get("/faulty")
 
     assert response.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(("accept", "kind"), [("text/html", "text/html"), ("*/*", "application/problem+json")])
+async def test_what_is_refused_before_it_is_looked_at_is_a_page_for_a_browser_alone(
+    browser: Browser, accept: str, kind: str
+) -> None:
+    too_large = await browser.client.post("/sign-out", content=b"x" * 70_000, headers={"Accept": accept})
+    misdirected = await browser.client.get("/sign-in", headers={"Host": "evil.example", "Accept": accept})
+
+    assert [each.status_code for each in (too_large, misdirected)] == [413, 421]
+    assert {each.headers["content-type"].partition(";")[0] for each in (too_large, misdirected)} == {kind}
+    assert "The body is too large" in too_large.text
+    assert "names of this machine alone" in misdirected.text
 
 
 async def test_a_page_that_does_not_exist_says_so(cast: Cast) -> None:

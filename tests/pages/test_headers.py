@@ -1,8 +1,11 @@
 """Security headers: on every answer, and the same whatever the answer is."""
 
+from pathlib import Path
+
 import httpx
 import pytest
 
+from api import static_files
 from api.headers import security_headers
 from countersign.settings import Settings
 from tests.support.signing_in import Browser, Place
@@ -77,8 +80,13 @@ def test_pages_of_other_sites_may_read_the_codec_alone(settings: Settings) -> No
 @pytest.mark.parametrize(
     ("path", "lasting"),
     [
-        ("/static/htmx.min.js?v=1", True),
+        (static_files.address("htmx.min.js"), True),
+        (static_files.address("icons/key.svg"), True),
+        (f"{static_files.address('htmx.min.js')}&w=1", False),
+        (static_files.address("htmx.min.js").replace("htmx.min.js", "countersign.js"), False),
+        ("/static/htmx.min.js?v=1", False),
         ("/static/htmx.min.js", False),
+        ("/static/../templates/layout.html?v=1", False),
         ("/static/nothing.js?v=1", False),
         ("/sign-in?v=1", False),
         ("/healthz?v=1", False),
@@ -89,3 +97,14 @@ async def test_only_files_whose_address_holds_a_hash_are_kept(browser: Browser, 
 
     expected = "public, max-age=31536000, immutable" if lasting else "no-store"
     assert response.headers.get_list("cache-control") == [expected]
+
+
+async def test_a_file_that_a_deployment_replaced_is_not_kept_under_its_old_address(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(static_files, "STATIC", tmp_path)
+    (tmp_path / "htmx.min.js").write_text("another")
+
+    response = await browser.get(static_files.address("htmx.min.js"))
+
+    assert (response.status_code, response.headers["cache-control"]) == (200, "no-store")

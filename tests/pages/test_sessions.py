@@ -1,16 +1,20 @@
 """Sessions: how long they last, what ends them, what their cookies are like, and who may post with them."""
 
+from dataclasses import replace
 from datetime import timedelta
 from http.cookies import Morsel, SimpleCookie
 
+import httpx
 import pytest
 from starlette.responses import Response
 
 from api.pages.visitors import begin_session
 from countersign.settings import Settings
+from countersign.storage.database import Database
 from countersign.wiring import Parts
 from tests.support.cast import Cast, Person
-from tests.support.pages import HTML
+from tests.support.fix import audit
+from tests.support.pages import HTML, Reader, session_cookie
 from tests.support.rows import change, select
 from tests.support.signing_in import SAME_ORIGIN, Browser, Place
 
@@ -81,6 +85,35 @@ async def test_a_page_without_a_session_leads_to_the_sign_in_and_back(browser: B
 @pytest.mark.parametrize("cookie", ["", "x", "A" * 43, "%00", "a" * 4000])
 async def test_a_made_up_token_is_no_session(browser: Browser, cookie: str) -> None:
     assert not await browser.is_signed_in(Cookie=f"countersign={cookie}")
+
+
+async def test_without_a_cookie_the_database_is_not_asked(browser: Browser, place: Place) -> None:
+    usual = place.app.state.services
+    core = replace(usual.core, database=Database("postgresql://nowhere"))
+    place.app.state.services = replace(usual, core=core)
+    try:
+        answers = [await browser.get("/settings/api-keys"), await browser.post("/sign-out")]
+    finally:
+        place.app.state.services = usual
+
+    assert [each.status_code for each in answers] == [303, 303]
+
+
+@pytest.mark.parametrize(
+    ("told", "stored"),
+    [("203.0.113.7", "203.0.113.7"), ("fe80::1%eth0", "fe80::1"), ("unknown", None), ("_hidden:80", None), ("", None)],
+)
+async def test_an_address_that_is_none_is_not_stored_and_does_no_harm(
+    place: Place, cast: Cast, told: str, stored: str | None
+) -> None:
+    transport = httpx.ASGITransport(place.app, client=(told, 0))
+    async with httpx.AsyncClient(transport=transport, base_url=place.settings.public_url) as http:
+        cookie = await session_cookie(cast.owner, place.settings)
+        page = await Reader(http, f"{cookie.key}={cookie.value}").post("/settings/api-keys/new", {"name": "bot"})
+        api = await http.get("/v1/requests", headers={"Authorization": f"Bearer {cast.owner.token}"})
+
+    assert (page.status, api.status_code) == (303, 200)
+    assert {each["ip"] for each in await audit(cast.owner)} == {stored}
 
 
 async def test_the_token_is_not_in_the_database(browser: Browser, cast: Cast) -> None:

@@ -1,20 +1,24 @@
 """Signing in: there and back over a real OpenID provider, and everything that must not get anyone in."""
 
+import asyncio
 import logging
 import secrets
 import string
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import jwt
 import pytest
 from pydantic import SecretStr
 
+from api.identity_provider import IdentityProvider
 from api.pages.sign_in import local_path
 from countersign.local.issuer import Issuer, load_or_make_issuer
 from countersign.settings import Settings
 from tests.support.cast import Cast
+from tests.support.pages import HTML
 from tests.support.rows import change, select
 from tests.support.signing_in import Browser, Lies, Place, query_of
 from tests.support.stage import api_of
@@ -230,6 +234,60 @@ async def test_a_provider_that_goes_down_on_the_way_is_503(browser: Browser, pla
     assert (response.status_code, browser.session_token) == (503, None)
 
 
+async def test_a_provider_that_is_down_is_asked_by_one_alone_and_not_again_at_once(
+    browser: Browser, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = count_discoveries(monkeypatch)
+    with place.asking(oidc_issuer="http://127.0.0.1:9"):
+        answers = await asyncio.gather(*(browser.get("/sign-in/start") for _ in range(5)))
+        assert ({each.status_code for each in answers}, len(asked)) == ({503}, 1)
+
+        monkeypatch.setattr("api.identity_provider._PAUSE_SECONDS", 0.0)
+        assert (await browser.get("/sign-in/start")).status_code == 503
+
+    assert len(asked) == 2
+
+
+async def test_many_who_sign_in_at_once_ask_for_the_metadata_once(
+    browser: Browser, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = count_discoveries(monkeypatch)
+    with place.asking():
+        answers = await asyncio.gather(*(browser.get("/sign-in/start") for _ in range(5)))
+
+    assert ({each.status_code for each in answers}, len(asked)) == ({302}, 1)
+
+
+@pytest.mark.parametrize(("usable_seconds", "status"), [(900.0, 302), (0.0, 503)])
+async def test_metadata_that_cannot_be_had_anew_stay_in_use_for_a_while(
+    browser: Browser, place: Place, monkeypatch: pytest.MonkeyPatch, usable_seconds: float, status: int
+) -> None:
+    with place.asking():
+        assert (await browser.get("/sign-in/start")).status_code == 302
+        monkeypatch.setattr("api.identity_provider._FRESH_SECONDS", 0.0)
+        monkeypatch.setattr("api.identity_provider._USABLE_SECONDS", usable_seconds)
+        monkeypatch.setattr(place.app.state.identity_provider, "_settings", unreachable(place.settings))
+
+        assert (await browser.get("/sign-in/start")).status_code == status
+
+
+def unreachable(settings: Settings) -> Settings:
+    return settings.model_copy(update={"oidc_issuer": "http://127.0.0.1:9"})
+
+
+def count_discoveries(monkeypatch: pytest.MonkeyPatch) -> list[None]:
+    """Return a list that gets longer with every question for the provider's metadata."""
+    asked: list[None] = []
+    usual = IdentityProvider._discover
+
+    async def counted(provider: IdentityProvider) -> Any:
+        asked.append(None)
+        return await usual(provider)
+
+    monkeypatch.setattr(IdentityProvider, "_discover", counted)
+    return asked
+
+
 async def test_metadata_of_another_issuer_are_not_used(browser: Browser, place: Place) -> None:
     with place.asking(oidc_issuer=place.settings.oidc_issuer.replace("127.0.0.1", "localhost")):
         assert (await browser.get("/sign-in/start")).status_code == 503
@@ -294,7 +352,7 @@ async def test_a_cookie_planted_before_is_no_session_after(browser: Browser, cas
     [
         "https://evil.example", "//evil.example", "/\\evil.example", "\\\\evil.example", "/\t/evil.example",
         "/\n/evil.example", "javascript:alert(1)", "evil.example", "", "/ /evil.example", "/x\r\nSet-Cookie: a=b",
-        "/sign-in", "/sign-in/start?next=/sign-in/start", "/\x00", "/\x7f", f"/{'x' * 2000}",
+        "/sign-in", "/sign-in/start?next=/sign-in/start", "/\x00", "/\x7f", f"/{'x' * 1000}", "/é", '/"',
     ],
 )  # fmt: skip
 async def test_what_is_wanted_elsewhere_leads_to_the_start_page(browser: Browser, cast: Cast, wanted: str) -> None:
@@ -313,6 +371,22 @@ def test_no_mark_that_browsers_drop_may_be_wanted() -> None:
 
     assert set(string.ascii_letters + string.digits) <= allowed
     assert not allowed & {chr(code) for code in range(33)}
+
+
+async def test_the_cookie_of_the_way_is_never_too_large_for_a_browser(browser: Browser) -> None:
+    query = {"next": f"/{'<' * 999}", "login_hint": "%" * 100}
+    left = await browser.client.get("/sign-in/start", params=query, headers=HTML)
+
+    [cookie] = left.headers.get_list("set-cookie")
+    assert left.status_code == 302
+    assert len(cookie) < 3800
+
+
+@pytest.mark.parametrize("hint", ["x" * 101, "é", "\n"])
+async def test_a_hint_that_is_no_persons_name_is_refused(browser: Browser, hint: str) -> None:
+    left = await browser.client.get("/sign-in/start", params={"login_hint": hint}, headers=HTML)
+
+    assert (left.status_code, left.headers.get_list("set-cookie")) == (422, [])
 
 
 async def test_the_first_account_is_an_own_one_of_prime_liquidity(browser: Browser, cast: Cast) -> None:

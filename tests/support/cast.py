@@ -154,7 +154,7 @@ class Flow:
 
     @property
     def challenge(self) -> str:
-        return base64.urlsafe_b64encode(hashlib.sha256(self.verifier.encode()).digest()).rstrip(b"=").decode()
+        return challenge_of(self.verifier)
 
     @property
     def handle(self) -> WorkflowHandle[Any, Any]:
@@ -289,6 +289,11 @@ class Cast:
             await _add_staff(connection, people["ops"], Role.OPS)
             await accounts.assign_manager(connection, account_id=home, user_id=people["account_manager"].id)
         return cls(**people, providers=providers, core=core)
+
+
+def challenge_of(verifier: str) -> str:
+    """Return the S256 challenge of a verifier (RFC 7636, 4.2)."""
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 
 async def _ok(call: Any) -> None:

@@ -110,9 +110,11 @@ async def signal_decision(flow: Flow, statement: str) -> None:
     await flow.handle.signal("account_manager_decision", AccountManagerDecision(statement=statement))
 
 
-async def audit(person: Person, request_id: str | None = None) -> list[dict[str, Any]]:
-    """Return the account's events, or those of one request, oldest first."""
-    response = await person.get("/audit-events?limit=500")
+async def audit(
+    person: Person, request_id: str | None = None, *, seen_by: Person | None = None
+) -> list[dict[str, Any]]:
+    """Return the account's events, or those of one request, oldest first, as the person or ops see them."""
+    response = await (seen_by or person).get(f"/audit-events?limit=500&account_id={person.account_id}")
     assert response.status_code == 200, response.text
     return [each for each in reversed(response.json()) if request_id in {None, each["request_id"]}]
 

@@ -65,6 +65,9 @@ class Reader:
         cookie = await session_cookie(person, person.core.settings)
         return cls(http or person.http, f"{cookie.key}={cookie.value}")
 
+    async def is_signed_in(self) -> bool:
+        return (await self.get("/settings/security")).status == 200
+
     async def get(self, path: str, *, fragment: bool = False) -> Page:
         headers = FRAGMENT if fragment else HTML
         return Page.of(await self.http.get(path, headers={**headers, "Cookie": self.cookie}))

@@ -1,8 +1,11 @@
 """Changes of two-factor authentication as their person goes through them."""
 
+import re
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -12,12 +15,46 @@ import pyotp
 
 from countersign.domain.people import Role
 from countersign.storage import accounts
-from tests.support.cast import Flow, Person
+from tests.support.cast import Flow, Person, challenge_of
+from tests.support.pages import Page, Reader
 
 
 async def begin_change(person: Person, to: str, **form: object) -> Flow:
     """Begin a change and wait until it asks for its first code."""
-    return await person.begin("/security/changes", {"to": to, **form})
+    verifier = secrets.token_urlsafe(32)
+    if to == "authenticator":
+        form = {"reveal_challenge": challenge_of(verifier), **form}
+    return replace(await person.begin("/security/changes", {"to": to, **form}), verifier=verifier)
+
+
+async def begin_on_page(reader: Reader, person: Person, to: str, *, phone: str = "") -> Flow:
+    """Begin a change on the pages, in the browser of ``reader``."""
+    form = (await reader.get(f"/settings/security/{to}")).form_to(f"/settings/security/{to}")
+    assert (await reader.send(form, phone=phone)).status == 303
+    request_id = (await standing(person))["open_change"]
+    flow = Flow(person, request_id, f"change-two-factor/{request_id}")
+    await flow.until(lambda shown: shown["step"] != "starting")
+    return flow
+
+
+async def enter_on_page(reader: Reader, flow: Flow, code: str) -> Page:
+    """Enter a code of either factor on the request's page."""
+    address = f"/settings/requests/{flow.id}"
+    return await reader.send((await reader.get(address)).form_to(f"{address}/two-factor-code"), code=code)
+
+
+async def new_code_on_page(reader: Reader, flow: Flow) -> str:
+    """Return the first code of the authenticator that the page shows, which the person has from now on."""
+    shown = seed_on(await reader.get(f"/settings/requests/{flow.id}"))
+    assert shown
+    flow.person.seed, flow.person.last_step = shown, 0
+    return flow.person.authenticator_code()
+
+
+def seed_on(page: Page) -> str | None:
+    """Return the new authenticator's key that the page shows, or None."""
+    found = re.search(r'<code id="seed">([A-Z2-7 ]+)</code>', page.response.text)
+    return found[1].replace(" ", "") if found else None
 
 
 async def enrolment(flow: Flow) -> dict[str, str]:
