@@ -35,7 +35,7 @@ browser: $(STAMP)  ## See that there is a Chromium for the browser tests
 
 lock: $(STAMP)  ## Pin the dependencies anew (ARGS=--upgrade: to their newest versions)
 	@UV_CUSTOM_COMPILE_COMMAND='make lock' $(RUN) uv pip compile --quiet --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-emit-find-links --extra dev $(ARGS) pyproject.toml -o requirements.lock
+		--generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links --extra dev $(ARGS) pyproject.toml -o requirements.lock
 
 install: $(STAMP)  ## Install everything into .venv
 
