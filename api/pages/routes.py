@@ -13,6 +13,7 @@ from api.pages import (
     ops,
     requests,
     security,
+    sessions,
     sign_in,
 )
 from api.pages.visitors import UsedVisitor
@@ -35,6 +36,7 @@ _PAGES = (
     account_manager,
     ops,
     security,
+    sessions,
     api_keys,
     fix_credentials,
     requests,

@@ -14,15 +14,17 @@ from api.pages.rendering import page
 from api.pages.sign_in_state import forget_state, keep_state, open_state
 from api.pages.visitors import (
     UsedVisitor,
-    begin_session,
     cookie_name,
     end_session,
+    new_session,
     require_same_origin,
     token_hash,
 )
-from api.services import Services, UsedServices
+from api.services import Services, UsedServices, client_ip
 from countersign.domain.errors import DomainError, NotFound, NotKnownHere, SignInFailed, Unavailable
+from countersign.domain.messages import Actor, ActorKind
 from countersign.domain.people import Role
+from countersign.effects.sessions import SessionWork
 from countersign.storage import accounts, sessions, users
 from countersign.storage.accounts import Account
 from countersign.storage.database import Connection
@@ -114,7 +116,7 @@ async def sign_out(request: Request, parts: UsedServices) -> Response:
     """End the session, if there is one still, at the server and in the browser."""
     require_same_origin(request, parts.settings)
     response = RedirectResponse("/signed-out", status_code=303)
-    await end_session(parts, response, request.cookies.get(cookie_name(parts.settings), ""))
+    await end_session(request, parts, response)
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response
 
@@ -166,12 +168,13 @@ async def _known_person(parts: Services, subject: str) -> User:
 
 async def _begin(request: Request, parts: Services, response: Response, user: User) -> None:
     before = request.cookies.get(cookie_name(parts.settings))
-    async with parts.core.database.transaction() as connection:
-        if before:
-            await sessions.delete(connection, token_hash(before))
+    async with parts.core.database.connection() as connection:
         account = await _first_account(connection, user.id)
-        account_id = account.id if account else None
-        await begin_session(connection, parts.settings, response, user_id=user.id, account_id=account_id)
+    account_id = account.id if account else None
+    session = new_session(parts.settings, response, user_id=user.id, account_id=account_id)
+    actor = Actor.model_validate({"kind": ActorKind.USER, "user_id": user.id, "ip": client_ip(request)})
+    work = SessionWork(parts.desk, user.id, at=session.created_at, actor=actor)
+    await work.begin(session, replacing=token_hash(before) if before else None)
 
 
 async def _first_account(connection: Connection, user_id: UUID) -> Account | None:

@@ -96,6 +96,9 @@ _PLAIN: dict[str, str] = {
     AuditTag.ISSUING_FROZEN: "Issuing was frozen after too many wrong codes",
     AuditTag.ISSUING_THAWED: "Issuing was allowed again",
     AuditTag.USER_CHANGED: "Changed how a person is reached or confirms",
+    AuditTag.SESSION_BEGUN: "Signed in",
+    AuditTag.SESSION_ENDED: "Signed out",
+    AuditTag.OTHER_SESSIONS_ENDED: "Signed out all other browsers",
 }
 _TOLD: dict[str, Callable[[dict[str, Any]], str]] = {
     AuditTag.REQUEST_OPENED: lambda details: f"Began: {_journey(details)}",

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -23,6 +24,7 @@ from countersign.domain.errors import (
 )
 from countersign.domain.messages import Actor, ActorKind
 from countersign.domain.people import Role
+from countersign.effects.sessions import SessionWork
 from countersign.settings import Settings
 from countersign.storage import accounts, sessions, users
 from countersign.storage.accounts import Account
@@ -127,12 +129,11 @@ UsedManagerVisitor = Annotated[Visitor, Depends(manager_visitor)]
 UsedOpsVisitor = Annotated[Visitor, Depends(ops_visitor)]
 
 
-async def begin_session(
-    connection: Connection, settings: Settings, response: Response, *, user_id: UUID, account_id: UUID | None
-) -> None:
-    """Sign the person in on this browser: a fresh session, whatever cookie there was before."""
+def new_session(settings: Settings, response: Response, *, user_id: UUID, account_id: UUID | None) -> Session:
+    """Return a fresh session, to be stored, and give the browser its cookie, whatever cookie there was before."""
     token, at = secrets.token_urlsafe(32), now()
-    session = Session(
+    response.set_cookie(cookie_name(settings), token, path="/", secure=settings.is_https, httponly=True, samesite="lax")
+    return Session(
         token_hash=token_hash(token),
         user_id=user_id,
         account_id=account_id,
@@ -140,17 +141,21 @@ async def begin_session(
         seen_at=at,
         expires_at=at + settings.rules.session_lifetime,
     )
-    await sessions.insert(connection, session)
-    response.set_cookie(cookie_name(settings), token, path="/", secure=settings.is_https, httponly=True, samesite="lax")
 
 
-async def end_session(parts: Services, response: Response, token: str) -> None:
+async def end_session(request: Request, parts: Services, response: Response) -> None:
     """Sign out: the session, if there is one, is gone at the server, too."""
     settings = parts.settings
-    if token:
-        async with parts.core.database.connection() as connection:
-            await sessions.delete(connection, token_hash(token))
+    if token := request.cookies.get(cookie_name(settings)):
+        with suppress(SessionEnded):
+            visitor = await _signed_in(request, parts, token)
+            await session_work(parts, visitor).end(token_hash(token))
     response.delete_cookie(cookie_name(settings), path="/", secure=settings.is_https, httponly=True, samesite="lax")
+
+
+def session_work(parts: Services, visitor: Visitor) -> SessionWork:
+    """Return the work on the visitor's own sessions."""
+    return SessionWork(parts.desk, visitor.user.id, at=now(), actor=visitor.actor)
 
 
 def cookie_name(settings: Settings) -> str:

@@ -28,3 +28,6 @@ class AuditTag(StrEnum):
     ISSUING_FROZEN = "account:issuing-frozen"
     ISSUING_THAWED = "account:issuing-thawed"
     USER_CHANGED = "user:changed"
+    SESSION_BEGUN = "session:begun"
+    SESSION_ENDED = "session:ended"
+    OTHER_SESSIONS_ENDED = "session:others-ended"

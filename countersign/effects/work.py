@@ -69,7 +69,7 @@ class Desk:
     async def on_account(self, account_id: UUID, *, at: datetime, actor: Actor) -> AsyncIterator[Work]:
         """Open a transaction with the account locked; raises ``NotFound``."""
         async with self.database.transaction() as connection:
-            yield self._work(connection, await accounts.lock(connection, account_id), at=at, actor=actor)
+            yield await self.work_on(connection, account_id, at=at, actor=actor)
 
     @asynccontextmanager
     async def on_request(self, request_id: UUID, *, at: datetime, actor: Actor) -> AsyncIterator[tuple[Work, Request]]:
@@ -78,6 +78,10 @@ class Desk:
             account = await accounts.lock_of_request(connection, request_id)
             work = self._work(connection, account, at=at, actor=actor)
             yield work, found(await requests.get(connection, request_id))
+
+    async def work_on(self, connection: Connection, account_id: UUID, *, at: datetime, actor: Actor) -> Work:
+        """Lock an account in an open transaction, several in the order of their ids; raises ``NotFound``."""
+        return self._work(connection, await accounts.lock(connection, account_id), at=at, actor=actor)
 
     def _work(self, connection: Connection, account: Account | None, *, at: datetime, actor: Actor) -> Work:
         return Work(connection=connection, account=found(account), at=at, actor=actor, rules=self.rules, keys=self.keys)

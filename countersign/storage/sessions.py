@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from countersign.storage.database import Connection, one
+from countersign.storage.database import Connection, many, one
 
 
 class Session(BaseModel):
@@ -35,6 +35,13 @@ async def get(connection: Connection, token_hash: bytes, *, at: datetime, seen_s
     """Return the session if it has not ended by ``at`` and was used since ``seen_since``."""
     query = "SELECT * FROM sessions WHERE token_hash = %s AND expires_at > %s AND seen_at > %s"
     return await one(connection, Session, query, (token_hash, at, seen_since))
+
+
+async def of_user(connection: Connection, user_id: UUID, *, at: datetime, seen_since: datetime) -> list[Session]:
+    """Return the user's sessions that have not ended by ``at`` and were used since ``seen_since``, newest first."""
+    query = """SELECT * FROM sessions WHERE user_id = %s AND expires_at > %s AND seen_at > %s
+               ORDER BY created_at DESC, token_hash"""
+    return await many(connection, Session, query, (user_id, at, seen_since))
 
 
 async def touch(connection: Connection, token_hash: bytes, *, at: datetime) -> None:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from starlette.responses import Response
 
-from api.pages.visitors import begin_session
+from api.pages.visitors import new_session
 from countersign.settings import Settings
 from countersign.storage.database import Database
 from countersign.wiring import Parts
@@ -219,7 +219,7 @@ async def test_who_left_the_account_acts_for_it_no_more(browser: Browser, cast: 
 async def test_over_https_the_cookies_are_of_this_host_alone(core: Parts, cast: Cast) -> None:
     assert core.settings.public_url.startswith("https://")
 
-    name, cookie = await cookie_of(core.settings, cast.owner)
+    name, cookie = cookie_of(core.settings, cast.owner)
 
     assert name == "__Host-countersign"
     assert (cookie["secure"], cookie["httponly"], cookie["samesite"]) == (True, True, "lax")
@@ -227,7 +227,7 @@ async def test_over_https_the_cookies_are_of_this_host_alone(core: Parts, cast: 
 
 
 async def test_over_http_they_are_what_they_can_be(place: Place, cast: Cast) -> None:
-    name, cookie = await cookie_of(place.settings, cast.owner)
+    name, cookie = cookie_of(place.settings, cast.owner)
 
     assert name == "countersign"
     assert (cookie["secure"], cookie["httponly"], cookie["samesite"]) == ("", True, "lax")
@@ -246,9 +246,8 @@ async def test_over_https_the_way_to_the_provider_is_kept_by_this_host_alone(
     assert left.headers["location"].count("redirect_uri=https%3A%2F%2F127.0.0.1%2Fsign-in%2Fcallback") == 1
 
 
-async def cookie_of(settings: Settings, person: Person) -> "tuple[str, Morsel[str]]":
+def cookie_of(settings: Settings, person: Person) -> "tuple[str, Morsel[str]]":
     response = Response()
-    async with person.core.database.connection() as connection:
-        await begin_session(connection, settings, response, user_id=person.id, account_id=person.account_id)
+    new_session(settings, response, user_id=person.id, account_id=person.account_id)
     [(name, cookie)] = SimpleCookie(response.headers["set-cookie"]).items()
     return name, cookie

@@ -8,8 +8,9 @@ from typing import Self
 import httpx
 from starlette.responses import Response
 
-from api.pages.visitors import begin_session
+from api.pages.visitors import new_session
 from countersign.settings import Settings
+from countersign.storage import sessions
 from tests.support.cast import Person
 
 HTML = {"Accept": "text/html"}
@@ -85,8 +86,9 @@ class Reader:
 async def session_cookie(person: Person, settings: Settings) -> Morsel[str]:
     """Return the cookie of a new session of the person's, past the sign-in page."""
     response = Response()
-    async with person.core.database.transaction() as connection:
-        await begin_session(connection, settings, response, user_id=person.id, account_id=person.account_id)
+    async with person.core.database.connection() as connection:
+        session = new_session(settings, response, user_id=person.id, account_id=person.account_id)
+        await sessions.insert(connection, session)
     [cookie] = SimpleCookie(response.headers["set-cookie"]).values()
     return cookie
 
