@@ -23,25 +23,31 @@ class CheckpointFile:
     def last_number(self) -> int:
         """Return the number of the last checkpoint in the file, 0 if there is none."""
         with self._locked() as descriptor:
-            return _last_number(descriptor)
+            return _last_number(_tail(descriptor))
 
     def append(self, checkpoints: Iterable[Signed]) -> int:
         """Append those that come after the file's last; return the number of what is the last then."""
         with self._locked() as descriptor:
-            last = _last_number(descriptor)
+            tail = _tail(descriptor)
+            last = _last_number(tail)
+            if tail and not tail.endswith(b"\n"):
+                os.write(descriptor, b"\n")
             for signed in checkpoints:
                 number = Checkpoint.parse(signed.document).number
                 if number > last:
-                    os.write(descriptor, line_of(signed))
+                    os.write(descriptor, _line_of(signed))
                     last = number
             os.fsync(descriptor)
         return last
 
     def read(self) -> Iterator[Signed]:
-        """Yield the checkpoints of the file, in its order; a line that is none comes as an empty document."""
+        """Yield the checkpoints of the file, in its order.
+
+        A line that is none is passed over, as a crash in the midst of a line leaves one: what hides a checkpoint leaves a
+        gap in their numbers.
+        """
         with self._path.open("rb") as file:
-            for line in file:
-                yield signed_of(line)
+            yield from filter(None, map(_signed_of, file))
 
     @contextmanager
     def _locked(self) -> Iterator[int]:
@@ -53,25 +59,23 @@ class CheckpointFile:
             os.close(descriptor)
 
 
-def line_of(signed: Signed) -> bytes:
-    """Return the checkpoint as a line of JSON."""
+def _line_of(signed: Signed) -> bytes:
     return json.dumps({"document": signed.document, "signature": signed.signature.hex()}).encode() + b"\n"
 
 
-def signed_of(line: bytes) -> Signed:
-    """Return the checkpoint of a line; of one that is none, an empty document."""
+def _signed_of(line: bytes) -> Signed | None:
     try:
         members = json.loads(line)
         return Signed(str(members["document"]), bytes.fromhex(members["signature"]))
     except (ValueError, KeyError, TypeError, RecursionError):
-        return Signed("", b"")
+        return None
 
 
-def _last_number(descriptor: int) -> int:
+def _tail(descriptor: int) -> bytes:
     size = os.fstat(descriptor).st_size
-    tail = os.pread(descriptor, _TAIL_BYTES, max(0, size - _TAIL_BYTES))
-    for line in reversed(tail.splitlines()):
-        signed = signed_of(line)
-        if signed.document:
-            return Checkpoint.parse(signed.document).number
-    return 0
+    return os.pread(descriptor, _TAIL_BYTES, max(0, size - _TAIL_BYTES))
+
+
+def _last_number(tail: bytes) -> int:
+    newest = next(filter(None, map(_signed_of, reversed(tail.splitlines()))), None)
+    return Checkpoint.parse(newest.document).number if newest else 0

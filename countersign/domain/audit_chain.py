@@ -17,6 +17,7 @@ MOST_FINDINGS = 100
 
 # What follows an event without a MAC in the midst of a chain: nothing.
 _NO_MAC = b""
+_MOST_MACS = 3
 
 
 class Fault(StrEnum):
@@ -88,7 +89,7 @@ class Trail:
         # The last event as it was read, the number up to which all is told, and the MACs that the next may follow.
         self._read = Place(0, GENESIS)
         self.number = 0
-        self._macs: frozenset[bytes] = frozenset({GENESIS})
+        self._macs: tuple[bytes, ...] = (GENESIS,)
         self._suspects: list[Recorded] = []
 
     def take(self, event: Recorded) -> None:
@@ -146,14 +147,14 @@ class Trail:
                 if not left:
                     return
                 self._accuse(left.pop(0), seen)
-            seen |= self._macs
+            seen.update(self._macs)
 
     def _genuine_next(self, events: list[Recorded]) -> Recorded | None:
         number = self.number + 1
         return next((each for each in events if any(self._is_event(each, number, mac) for mac in self._macs)), None)
 
     def _advance(self, genuine: Recorded) -> None:
-        self.number, self._macs = self.number + 1, frozenset({genuine.mac or GENESIS})
+        self.number, self._macs = self.number + 1, (genuine.mac or GENESIS,)
         self.unchained += genuine.mac is None
 
     def _bridge(self) -> bool:
@@ -162,7 +163,7 @@ class Trail:
         if piece is None or not (piece.before is None or piece.before in self._macs):
             return False
         self.elsewhere += piece.last - self.number
-        self.number, self._macs = piece.last, frozenset({piece.mac})
+        self.number, self._macs = piece.last, (piece.mac,)
         return True
 
     def _accuse(self, event: Recorded, seen: set[bytes]) -> None:
@@ -172,12 +173,12 @@ class Trail:
             return
         if event.number > self.number + 1:
             self._find(Fault.DELETED, self.number + 1, f"events {self.number + 1} to {event.number - 1} are missing")
-            self._macs = frozenset({event.mac or _NO_MAC})
+            self._macs = (event.mac or (GENESIS if GENESIS in self._macs else _NO_MAC),)
         else:
             self._macs = self._accuse_in_place(event)
         self.number = event.number
 
-    def _accuse_in_place(self, event: Recorded) -> frozenset[bytes]:
+    def _accuse_in_place(self, event: Recorded) -> tuple[bytes, ...]:
         """Name what is wrong with an event in its place; return the MACs that the one after it may follow."""
         if event.key_id is not None and self._mac(event.key_id, b"") is None:
             self._find(Fault.UNKNOWN_KEY, event.number, f"its key {event.key_id} is not in the key ring")
@@ -187,7 +188,7 @@ class Trail:
             self._find(Fault.CHANGED, event.number, "does not fit its MAC and the event before it")
         # Either the event was changed and its MAC was not, or the MAC alone.
         genuine = (self._link(event, event.number, mac) for mac in self._macs)
-        return frozenset({event.mac or _NO_MAC, *(mac for mac in genuine if mac is not None)})
+        return (event.mac or _NO_MAC, *(mac for mac in genuine if mac is not None))[:_MOST_MACS]
 
     def _is_event(self, event: Recorded, number: int, previous: bytes) -> bool:
         if event.mac is None:
