@@ -1,5 +1,6 @@
 """Every setting, read from the environment (prefix ``COUNTERSIGN_`` unless an alias is given)."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -36,6 +37,9 @@ class Settings(BaseSettings):
 
     key_ring: SecretStr = SecretStr("")
     key_ring_file: Path | None = None
+
+    audit_checkpoint_file: Path | None = None
+    audit_checkpoint_interval: timedelta = timedelta(hours=1)
 
     jwt_issuer: str = ""
     jwt_audience: str = "countersign"

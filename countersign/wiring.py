@@ -11,6 +11,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from activities.requests import RequestActivities
 from activities.sending import SendingActivities
+from countersign.adapters.checkpoint_file import CheckpointFile
 from countersign.adapters.keyring import KeyRing, Purpose, load_key_ring
 from countersign.adapters.local_inbox import LocalInbox
 from countersign.adapters.message_guard import MessageGuard
@@ -18,6 +19,7 @@ from countersign.adapters.senders import MailSender, SmsSender
 from countersign.adapters.sendgrid_mail import SendGridMail
 from countersign.adapters.temporal import connect
 from countersign.adapters.twilio_sms import TwilioSms
+from countersign.dispatch.audit_keeping import AuditKeeper
 from countersign.dispatch.dispatcher import Dispatcher
 from countersign.dispatch.messenger import Messenger
 from countersign.dispatch.outbox import Outbox
@@ -36,6 +38,7 @@ API_PURPOSES = frozenset(
         Purpose.RECOVERY_CODE,
         Purpose.STATEMENT,
         Purpose.MESSAGE_KEY,
+        Purpose.AUDIT,
         Purpose.SIGN_IN,
     }
 )
@@ -173,7 +176,18 @@ def dispatcher(core: Parts, mail: MailSender) -> Dispatcher:
         desk=core.desk,
         outbox=Outbox(desk=core.desk, mail=mail, settings_url=core.settings.public_url),
         reconciler=Reconciler(client=core.client, desk=core.desk),
+        audit=audit_keeper(core),
         task_queue=core.settings.task_queue,
+    )
+
+
+def audit_keeper(core: Parts) -> AuditKeeper:
+    """Return what writes checkpoints and makes partitions."""
+    file = core.settings.audit_checkpoint_file
+    return AuditKeeper(
+        desk=core.desk,
+        file=None if file is None else CheckpointFile(file),
+        interval=core.settings.audit_checkpoint_interval,
     )
 
 

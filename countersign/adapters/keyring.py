@@ -43,6 +43,7 @@ class Purpose(StrEnum):
     SIGN_IN = "sign_in"
     MESSAGE_KEY = "message_key"
     AUDIT = "audit"
+    CHECKPOINT = "checkpoint"
 
 
 class KeyRingInvalid(Exception):

@@ -1,4 +1,4 @@
-"""What the commands of ops work with: the database and Temporal themselves, and no key but that of payloads."""
+"""What the commands of ops work with: database and Temporal themselves, keys of payloads and audit chain."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -13,19 +13,18 @@ from countersign.domain.messages import Actor, ActorKind
 from countersign.wiring import Parts, SettingsMissing, parts
 
 OPS = Actor(kind=ActorKind.OPS)
+OPS_PURPOSES = frozenset({Purpose.PAYLOAD, Purpose.AUDIT})
 
 
 @asynccontextmanager
-async def opened(*, temporal: bool = False) -> AsyncIterator[Parts]:
+async def opened(*, temporal: bool = False, purposes: frozenset[Purpose] = OPS_PURPOSES) -> AsyncIterator[Parts]:
     """Open the database, and Temporal if asked for; what does not answer is told as ``Unavailable``."""
     settings = command_settings()
     # The pool tells of each vain attempt; the command tells once.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     async with AsyncExitStack() as stack:
         try:
-            core = await stack.enter_async_context(
-                parts(settings, purposes=frozenset({Purpose.PAYLOAD}), lazy=not temporal)
-            )
+            core = await stack.enter_async_context(parts(settings, purposes=purposes, lazy=not temporal))
         except KeyRingInvalid as error:
             raise SettingsMissing(str(error)) from None
         except RuntimeError:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from countersign.dispatch.audit_keeping import AuditKeeper
 from countersign.dispatch.outbox import Outbox
 from countersign.dispatch.reconcile import Reconciler
 from countersign.dispatch.start import start_workflow
@@ -23,6 +24,8 @@ _GIVE_THE_API_TIME = timedelta(seconds=3)
 _STUCK_AFTER = timedelta(seconds=15)
 _RPC_TIMEOUT = timedelta(seconds=5)
 _RECENT = timedelta(hours=24)
+_LOOK_FOR_CHECKPOINT_SECONDS = 60
+_PARTITIONS_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Dispatcher:
     desk: Desk
     outbox: Outbox
     reconciler: Reconciler
+    audit: AuditKeeper
     task_queue: str
 
     async def run(self, *, hurry: float = 1) -> None:
@@ -47,6 +51,8 @@ class Dispatcher:
             chores.create_task(_repeat(self.erase_revealed, seconds=5))
             chores.create_task(_repeat(self.reconcile, seconds=30))
             chores.create_task(_repeat(self.beat, seconds=4))
+            chores.create_task(_repeat(self.audit.checkpoint, seconds=_LOOK_FOR_CHECKPOINT_SECONDS))
+            chores.create_task(_repeat(self.audit.make_partitions, seconds=_PARTITIONS_SECONDS))
 
     async def start_unstarted(self) -> None:
         """Start the workflows of requests that were accepted while Temporal did not answer."""

@@ -1,6 +1,19 @@
-"""The kinds of audit event, in one place."""
+"""Audit events: their kinds, in one place, and the one form of each that its MAC covers."""
 
+import json
+from datetime import UTC, datetime
 from enum import StrEnum
+from ipaddress import ip_address
+from typing import Any, NamedTuple
+
+# What the first event of a chain follows.
+GENESIS = bytes(32)
+
+_FORM = "countersign/audit-event/1"
+_LARGEST_INTEGER = 2**53 - 1
+_encode = json.JSONEncoder(
+    ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False
+).encode
 
 
 class AuditTag(StrEnum):
@@ -31,3 +44,81 @@ class AuditTag(StrEnum):
     SESSION_BEGUN = "session:begun"
     SESSION_ENDED = "session:ended"
     OTHER_SESSIONS_ENDED = "session:others-ended"
+
+
+class NotCanonical(ValueError):
+    """The audit event holds what has no single form: a float, say, or a moment without a time zone."""
+
+
+class Place(NamedTuple):
+    """A place in an account's chain: the number of an event, and its MAC."""
+
+    number: int
+    mac: bytes
+
+
+class Recorded(NamedTuple):
+    """An audit event with its place in the account's chain; ids as text, and ``mac`` None before the chain began."""
+
+    account_id: str
+    number: int
+    event: str
+    at: datetime | None
+    actor_kind: str
+    actor_id: str | None
+    ip: str | None
+    request_id: str | None
+    credential_id: str | None
+    details: Any
+    key_id: str | None
+    mac: bytes | None
+
+
+def canonical(event: Recorded) -> bytes:
+    """Return the one form of the event, as the JSON of RFC 8785; raises ``NotCanonical``.
+
+    It holds neither the event's MAC nor the one before it. Moments are in UTC to the microsecond, addresses their bytes
+    in hexadecimal: how either is written differs between programs.
+    """
+    try:
+        _require_plain(event.details)
+        form = [
+            _FORM,
+            event.account_id,
+            event.number,
+            event.event,
+            _moment(event.at),
+            event.actor_kind,
+            event.actor_id,
+            None if event.ip is None else ip_address(event.ip).packed.hex(),
+            event.request_id,
+            event.credential_id,
+            event.key_id,
+            event.details,
+        ]
+        return _encode(form).encode()
+    except (ValueError, RecursionError) as error:
+        raise NotCanonical(type(error).__name__) from None
+
+
+def _moment(at: datetime | None) -> str:
+    if at is None or at.utcoffset() is None:
+        raise NotCanonical
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _require_plain(value: Any) -> None:
+    if isinstance(value, dict):
+        # RFC 8785 sorts names as UTF-16, Python as code points: in ASCII both are the same.
+        if not all(isinstance(name, str) and name.isascii() for name in value):
+            raise NotCanonical
+        for each in value.values():
+            _require_plain(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            _require_plain(each)
+    elif isinstance(value, int):
+        if abs(value) > _LARGEST_INTEGER:
+            raise NotCanonical
+    elif value is not None and not isinstance(value, str):
+        raise NotCanonical

@@ -3,12 +3,12 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from countersign.adapters.keyring import KeyRing
-from countersign.domain.audit import AuditTag
+from countersign.adapters.keyring import KeyRing, Purpose
+from countersign.domain.audit import AuditTag, Recorded, canonical
 from countersign.domain.errors import NotFound
 from countersign.domain.messages import Actor
 from countersign.domain.rules import Rules
@@ -34,18 +34,25 @@ class Work:
     async def audit(
         self, tag: AuditTag, *, request_id: UUID | None = None, credential_id: UUID | None = None, **details: Any
     ) -> None:
-        """Append an audit event to the account's trail."""
-        await ledger.append(
-            self.connection,
-            account_id=self.account.id,
+        """Append an audit event to the account's trail; raises ``NotCanonical`` for details with floats."""
+        # Read anew each time: another unit of work on the same account may have appended in this transaction.
+        head = await ledger.head(self.connection, self.account.id)
+        event = Recorded(
+            account_id=str(self.account.id),
+            number=head.number + 1,
             event=tag,
+            at=datetime.now(UTC),
             actor_kind=self.actor.kind,
-            actor_id=self.actor.user_id,
-            ip=str(self.actor.ip) if self.actor.ip else None,
-            request_id=request_id,
-            credential_id=credential_id,
+            actor_id=_text(self.actor.user_id),
+            ip=_text(self.actor.ip),
+            request_id=_text(request_id),
+            credential_id=_text(credential_id),
             details=details,
+            key_id=self.keys.current,
+            mac=None,
         )
+        mac = self.keys.mac(Purpose.AUDIT, head.mac + canonical(event))
+        await ledger.append(self.connection, event._replace(mac=mac), after=head)
 
     async def audit_request(self, tag: AuditTag, request: Request, **details: Any) -> None:
         """Append an audit event about a request and its credential, if it is about one."""
@@ -85,6 +92,10 @@ class Desk:
 
     def _work(self, connection: Connection, account: Account | None, *, at: datetime, actor: Actor) -> Work:
         return Work(connection=connection, account=found(account), at=at, actor=actor, rules=self.rules, keys=self.keys)
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def found(thing: Thing | None) -> Thing:

@@ -25,6 +25,7 @@ def stack_variables(*, data: Path, ports: Ports, key_ring_file: Path, jwks_file:
         "COUNTERSIGN_OIDC_ISSUER": identity_issuer(ports.api),
         "COUNTERSIGN_OIDC_CLIENT_ID": "countersign-local",
         "COUNTERSIGN_OIDC_CLIENT_SECRET": secrets.token_urlsafe(32),
+        "COUNTERSIGN_AUDIT_CHECKPOINT_FILE": str(data / "audit-checkpoints.jsonl"),
         **own_variables(),
         "COUNTERSIGN_MODE": "local",
         "COUNTERSIGN_DATA": str(data),

@@ -8,6 +8,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 from pydantic import BaseModel, IPvAnyAddress
 
+from countersign.domain.audit import GENESIS, Place, Recorded
 from countersign.storage.database import Connection, many, one
 
 
@@ -33,40 +34,50 @@ class IdempotencyRecord(BaseModel, frozen=True):
     request_id: UUID
 
 
+class AuditHeadMoved(Exception):
+    """The account's chain of audit events went on meanwhile: an event appended now would fork it."""
+
+
+class _Head(BaseModel, frozen=True):
+    number: int
+    mac: bytes
+
+
 EVENT_COLUMNS = "account_id, number, event, at, actor_kind, actor_id, ip, request_id, credential_id, details"
 
 
-async def append(  # noqa: PLR0913 - the columns of one row
-    connection: Connection,
-    *,
-    account_id: UUID,
-    event: str,
-    actor_kind: str,
-    actor_id: UUID | None,
-    ip: str | None,
-    request_id: UUID | None,
-    credential_id: UUID | None,
-    details: dict[str, Any],
-) -> None:
-    """Append the account's next audit event; numbers have no gaps because the account is locked."""
-    await connection.execute(
-        """WITH next AS (UPDATE accounts SET audit_number = audit_number + 1 WHERE id = %(account)s
-                         RETURNING audit_number)
-           INSERT INTO audit_events (account_id, number, event, actor_kind, actor_id, ip, request_id, credential_id,
-                                     details)
-           SELECT %(account)s, audit_number, %(event)s, %(actor_kind)s, %(actor)s, %(ip)s, %(request)s, %(credential)s,
-                  %(details)s FROM next""",
+async def head(connection: Connection, account_id: UUID) -> Place:
+    """Return where the account's chain of audit events ends; raises ``AuditHeadMoved`` for an account that is gone."""
+    query = "SELECT audit_number AS number, coalesce(audit_mac, %s) AS mac FROM accounts WHERE id = %s"
+    found = await one(connection, _Head, query, (GENESIS, account_id))
+    if found is None:
+        raise AuditHeadMoved(account_id)
+    return Place(found.number, found.mac)
+
+
+async def append(connection: Connection, event: Recorded, *, after: Place) -> None:
+    """Append the event and move the head on to it; raises ``AuditHeadMoved`` unless the head is ``after`` still.
+
+    Nothing may write what is signed but the caller: no column has a default here.
+    """
+    done = await connection.execute(
+        """WITH moved AS (UPDATE accounts SET audit_number = %(number)s, audit_mac = %(mac)s
+                          WHERE id = %(account_id)s AND audit_number = %(after_number)s
+                          AND coalesce(audit_mac, %(genesis)s) = %(after_mac)s RETURNING id)
+           INSERT INTO audit_events (account_id, number, event, at, actor_kind, actor_id, ip, request_id, credential_id,
+                                     details, key_id, mac)
+           SELECT id, %(number)s, %(event)s, %(at)s, %(actor_kind)s, %(actor_id)s, %(ip)s, %(request_id)s,
+                  %(credential_id)s, %(details)s, %(key_id)s, %(mac)s FROM moved""",
         {
-            "account": account_id,
-            "event": event,
-            "actor_kind": actor_kind,
-            "actor": actor_id,
-            "ip": ip,
-            "request": request_id,
-            "credential": credential_id,
-            "details": Jsonb(details),
+            **event._asdict(),
+            "details": Jsonb(event.details),
+            "after_number": after.number,
+            "after_mac": after.mac,
+            "genesis": GENESIS,
         },
     )
+    if done.rowcount != 1:
+        raise AuditHeadMoved(event.account_id)
 
 
 async def events(

@@ -8,13 +8,13 @@ from alembic.config import Config
 _SCRIPTS = Path(__file__).parent / "migrations"
 
 
-def migrate(url: str) -> None:
-    """Apply all migrations as the owner role at ``url``; safe to repeat and to run twice at once."""
+def migrate(url: str, *, revision: str = "head") -> None:
+    """Apply all migrations up to ``revision`` as the owner role at ``url``; safe to repeat and to run twice at once."""
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["url"] = _for_sqlalchemy(url)
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 def _for_sqlalchemy(url: str) -> str:

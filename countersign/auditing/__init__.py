@@ -1,0 +1,1 @@
+"""Auditing: what ops do with audit trails as wholes: verify, export and archive them."""

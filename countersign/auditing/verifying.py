@@ -1,0 +1,156 @@
+"""Verifying audit trails: every event of every account against its chain, its head and the checkpoints."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from heapq import merge
+from itertools import chain, groupby
+from operator import itemgetter
+from pathlib import Path
+from uuid import UUID
+
+from countersign.adapters.checkpoint_file import CheckpointFile
+from countersign.adapters.keyring import KeyNotHeld, KeyRing, Purpose
+from countersign.adapters.signatures import is_signed
+from countersign.auditing.export_file import ExportFile
+from countersign.domain.audit import GENESIS, Place, Recorded
+from countersign.domain.audit_chain import Finding, Mac, Piece, Trail
+from countersign.domain.checkpoints import Checkpoint, Checkpoints, Signed
+from countersign.storage.audit_reading import Snapshot
+
+_NOWHERE = Place(0, GENESIS)
+_PLACE = itemgetter(0, 1)  # account and number
+
+
+@dataclass
+class Report:
+    """What was found, and how much was looked at."""
+
+    findings: list[Finding] = field(default_factory=list)
+    events: int = 0
+    accounts: int = 0
+    unchained: int = 0
+    elsewhere: int = 0
+    newer_than_checkpoint: int = 0
+    checkpoint: Checkpoint | None = None
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """Verifies under the keys of a ring; those of purposes ``audit`` and ``checkpoint`` are needed."""
+
+    keys: KeyRing
+
+    def verify_database(
+        self,
+        snapshot: Snapshot,
+        account_id: UUID | None = None,
+        *,
+        checkpoint_file: Path | None = None,
+        archives: Iterable[Path] = (),
+    ) -> Report:
+        """Verify what the database holds, together with the archives."""
+        files = [ExportFile(path) for path in archives]
+        checkpoints = self.checkpoints(snapshot, checkpoint_file)
+        account = None if account_id is None else str(account_id)
+        streams = [snapshot.events(account_id), *(file.events(account) for file in files)]
+        heads = snapshot.heads(account_id)
+        if account is not None:
+            heads.setdefault(account, _NOWHERE)
+            checkpoints.keep_only(account)
+        return self._verify(merge(*streams, key=_PLACE), checkpoints, heads=heads, pieces=checkpoints.archived)
+
+    def verify_files(self, paths: Iterable[Path], *, checkpoint_file: Path | None = None) -> Report:
+        """Verify exports and archives by themselves; what they say to lie elsewhere is taken to lie there."""
+        files = [ExportFile(path) for path in paths]
+        checkpoints = Checkpoints(partial(is_signed, self.keys))
+        if checkpoint_file is not None:
+            checkpoints.take(_unnumbered(checkpoint_file), place="the file", whole=False)
+        heads: dict[str, Place] = {}
+        pieces: dict[str, list[Piece]] = defaultdict(list)
+        told = [file.facts() for file in files]
+        for facts in told:
+            checkpoints.take([(None, signed) for signed in facts.checkpoints], place=facts.name, whole=False)
+            heads.update(facts.heads)
+        # What a file says comes after what was signed: where an export begins is nobody's secret.
+        for piece in chain(*checkpoints.archived.values(), *(facts.elsewhere for facts in told)):
+            pieces[piece.account_id].append(piece)
+        events = merge(*(file.events() for file in files), key=_PLACE)
+        return self._verify(events, checkpoints, heads=heads, pieces=pieces)
+
+    def checkpoints(self, snapshot: Snapshot, file: Path | None = None) -> Checkpoints:
+        """Return the checkpoints of the file and of the database, checked."""
+        checkpoints = Checkpoints(partial(is_signed, self.keys))
+        if file is not None:
+            checkpoints.take(_unnumbered(file), place="the file", whole=False)
+        checkpoints.take(snapshot.checkpoints(), place="the database", whole=True)
+        return checkpoints
+
+    def _verify(
+        self,
+        events: Iterable[Recorded],
+        checkpoints: Checkpoints,
+        *,
+        heads: Mapping[str, Place],
+        pieces: Mapping[str, list[Piece]],
+    ) -> Report:
+        report = Report(findings=list(checkpoints.findings), checkpoint=checkpoints.newest)
+        unseen = set(heads) | set(checkpoints.marks)
+        for account, of_account in groupby(events, key=itemgetter(0)):
+            unseen.discard(account)
+            trail = self._trail(account, checkpoints, heads, pieces)
+            for event in _without_copies(of_account):
+                report.events += 1
+                trail.take(event)
+            _end(report, trail, checkpoints)
+        for account in sorted(unseen):
+            _end(report, self._trail(account, checkpoints, heads, pieces), checkpoints)
+        return report
+
+    def _trail(
+        self,
+        account: str,
+        checkpoints: Checkpoints,
+        heads: Mapping[str, Place],
+        pieces: Mapping[str, list[Piece]],
+    ) -> Trail:
+        # Heads come all or, where only an archive speaks, not at all.
+        head = heads.get(account, _NOWHERE) if heads else None
+        marks = checkpoints.marks.get(account)
+        return Trail(account, mac=mac_of(self.keys), head=head, marks=marks, pieces=pieces.get(account, ()))
+
+
+def mac_of(keys: KeyRing) -> Mac:
+    """Return what computes MACs of audit events under the ring's keys."""
+
+    def mac(key_id: str, message: bytes) -> bytes | None:
+        try:
+            return keys.mac(Purpose.AUDIT, message, key_id=key_id)
+        except KeyNotHeld:
+            return None
+
+    return mac
+
+
+def _unnumbered(path: Path) -> list[tuple[None, Signed]]:
+    return [(None, signed) for signed in CheckpointFile(path).read()]
+
+
+def _without_copies(events: Iterable[Recorded]) -> Iterator[Recorded]:
+    # An archive may hold what the database still has: that is one event, not two.
+    last = None
+    for event in events:
+        if event != last:
+            yield event
+        last = event
+
+
+def _end(report: Report, trail: Trail, checkpoints: Checkpoints) -> None:
+    trail.end()
+    report.findings += trail.findings
+    report.accounts += 1
+    report.unchained += trail.unchained
+    report.elsewhere += trail.elsewhere
+    newest_mark = max(checkpoints.marks.get(trail.account_id, {}), default=0)
+    report.newer_than_checkpoint += max(0, trail.number - newest_mark)
