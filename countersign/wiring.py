@@ -37,6 +37,7 @@ API_PURPOSES = frozenset(
         Purpose.STATEMENT,
         Purpose.MESSAGE_KEY,
         Purpose.SIGN_IN,
+        Purpose.STOP_LINK,
     }
 )
 WORKER_PURPOSES = frozenset(Purpose) - {Purpose.SIGN_IN}
@@ -171,7 +172,7 @@ def dispatcher(core: Parts, mail: MailSender) -> Dispatcher:
     return Dispatcher(
         client=core.client,
         desk=core.desk,
-        outbox=Outbox(desk=core.desk, mail=mail, settings_url=core.settings.public_url),
+        outbox=Outbox(desk=core.desk, mail=mail, public_url=core.settings.public_url),
         reconciler=Reconciler(client=core.client, desk=core.desk),
         task_queue=core.settings.task_queue,
     )

@@ -14,6 +14,7 @@ from api.pages import (
     requests,
     security,
     sign_in,
+    stop,
 )
 from api.pages.visitors import UsedVisitor
 from countersign.domain.people import Role
@@ -32,6 +33,7 @@ _PAGES = (
     sign_in,
     live,
     activation_link,
+    stop,
     account_manager,
     ops,
     security,

@@ -14,12 +14,16 @@ from countersign.domain.messages import (
     Actor,
     ActorKind,
 )
+from countersign.domain.permissions import funds_permissions
 from countersign.domain.requests import Channel, Outcome, Step
+from countersign.domain.stops import StopKind
 from countersign.effects.authority import require_asker, require_manager, require_requester, require_thawed
 from countersign.effects.codes import check_code, check_link, open_challenge, require_sends_left
 from countersign.effects.ending import change_status, credential_of, end_overdue, end_request, is_overdue
+from countersign.effects.holding import hold_funds
 from countersign.effects.notices import as_requester, tell_managers, tell_owners
 from countersign.effects.steps import closed, require_open, require_step
+from countersign.effects.stop_links import Stoppable
 from countersign.effects.work import Work, found
 from countersign.storage import accounts, ledger, requests
 from countersign.storage.requests import Request
@@ -67,10 +71,14 @@ async def confirm(work: Work, request: Request, message: ActivationCode) -> None
 
 async def activate(work: Work, request: Request) -> None:
     """Make the request's credential active, end the request, and tell the owners."""
-    credential = found(await credential_of(work, request))
-    await change_status(work, request, credential, CredentialStatus.ACTIVE)
+    before = found(await credential_of(work, request))
+    await change_status(work, request, before, CredentialStatus.ACTIVE)
+    await hold_funds(work, request)
     await end_request(work, request, Outcome.ACTIVATED)
-    await tell_owners(work, "credential_activated", credential, request_id=request.id)
+    moves_funds = bool(funds_permissions(before.permissions))
+    stop = Stoppable(StopKind.CREDENTIAL, credential_id=before.id, from_version=before.version) if moves_funds else None
+    active = found(await credential_of(work, request))
+    await tell_owners(work, "credential_activated", active, request_id=request.id, stop=stop)
 
 
 async def ask_account_managers(work: Work, request: Request) -> None:

@@ -28,6 +28,7 @@ class Credential(BaseModel, frozen=True):
     created_by: UUID
     created_at: datetime
     changed_at: datetime
+    funds_from: datetime | None
 
 
 class NewCredential(BaseModel, frozen=True):
@@ -49,7 +50,7 @@ class NewCredential(BaseModel, frozen=True):
 
 
 _COLUMNS = """id, account_id, kind, name, public_id, session_type, permissions, ip_whitelist, status, version,
-              created_by, created_at, changed_at"""
+              created_by, created_at, changed_at, funds_from"""
 
 
 async def insert(connection: Connection, new: NewCredential) -> None:
@@ -121,6 +122,11 @@ async def change(
     }
     found = await scalar(connection, query, values)
     return int(found) if found is not None else None
+
+
+async def hold_funds(connection: Connection, credential_id: UUID, until: datetime | None) -> None:
+    """Store from when on the credential's funds permissions are in effect; None: they are."""
+    await connection.execute("UPDATE credentials SET funds_from = %s WHERE id = %s", (until, credential_id))
 
 
 async def count(connection: Connection, account_id: UUID) -> int:
