@@ -107,7 +107,6 @@ _PLAIN: dict[str, str] = {
     AuditTag.SECRET_SAVED: "Acknowledged that the secret is saved",
     AuditTag.MANAGER_ASKED: "Account manager was asked",
     AuditTag.MANAGER_REMINDED: "Account manager was reminded",
-    AuditTag.DECISION_REFUSED: "A decision was refused",
     AuditTag.ISSUING_THAWED: "Issuing was allowed again",
     AuditTag.USER_CHANGED: "Changed how a person is reached or confirms",
     AuditTag.USER_CHANGE_STOPPED: "Said “This wasn't me” of a change of account security",
@@ -128,8 +127,13 @@ _TOLD: dict[str, Callable[[dict[str, Any]], str]] = {
     AuditTag.ACTIVATION_CHOSEN: lambda details: (
         "Chose ACTIVATE" if details["when"] == "now" else "Chose ACTIVATE LATER"
     ),
+    AuditTag.DECISION_REFUSED: lambda details: f"A decision was refused{_so_far(details.get('refused'))}",
     AuditTag.MANAGER_DECIDED: lambda details: "Activated" if details["decision"] == "activate" else "Rejected",
 }
+
+
+def _so_far(refused: int | None) -> str:
+    return f" ({refused} by then)" if refused is not None and refused > 1 else ""
 
 
 def _journey(details: dict[str, Any]) -> str:

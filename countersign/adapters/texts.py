@@ -13,7 +13,7 @@ from countersign.domain.permissions import Permission
 
 _FOLDER = Path(__file__).resolve().parent.parent / "templates"
 _LABELS = {permission.value: permission.value.replace("_", " ").title() for permission in Permission}
-_BUTTONS = {"link": "Open the activation page", "stop_link": "This wasn\N{RIGHT SINGLE QUOTATION MARK}t me"}
+_BUTTONS = {"link": "Open the activation page", "stop_link": "This wasn't me"}
 _TYPOGRAPHY = str.maketrans(
     {
         "\N{LEFT DOUBLE QUOTATION MARK}": '"',

@@ -5,7 +5,14 @@ from dataclasses import replace
 from countersign.adapters.statements import Statement, read
 from countersign.domain.audit import AuditTag
 from countersign.domain.credentials import CredentialKind, CredentialStatus
-from countersign.domain.errors import Forbidden, InvalidInput, InvalidStatement, NothingWaiting, VersionChanged
+from countersign.domain.errors import (
+    DomainError,
+    Forbidden,
+    InvalidInput,
+    InvalidStatement,
+    NothingWaiting,
+    VersionChanged,
+)
 from countersign.domain.messages import (
     AccountManagerDecision,
     Activate,
@@ -15,7 +22,7 @@ from countersign.domain.messages import (
     ActorKind,
 )
 from countersign.domain.permissions import funds_permissions
-from countersign.domain.requests import Channel, Outcome, Step
+from countersign.domain.requests import Channel, Outcome, Step, is_told
 from countersign.domain.stops import StopKind
 from countersign.effects.authority import require_asker, require_manager, require_requester, require_thawed
 from countersign.effects.codes import check_code, check_link, open_challenge, require_sends_left
@@ -95,11 +102,11 @@ async def ask_account_managers(work: Work, request: Request) -> None:
 
 
 async def decide(work: Work, request: Request, message: AccountManagerDecision) -> None:
-    """Carry out an account manager's signed decision; a refused one leaves an audit event."""
+    """Carry out an account manager's signed decision; a refused one is counted, and told in the audit trail."""
     try:
         statement = await _checked(work, request, message)
-    except (Forbidden, VersionChanged) as error:
-        await work.audit_request(AuditTag.DECISION_REFUSED, request, problem=error.slug, detail=error.detail)
+    except (Forbidden, VersionChanged, NothingWaiting) as error:
+        await _note_refusal(work, request, error)
         raise
     decider = replace(work, actor=Actor(kind=ActorKind.USER, user_id=statement.manager, ip=work.actor.ip))
     await decider.audit_request(AuditTag.MANAGER_DECIDED, request, decision=statement.decision, reason=statement.reason)
@@ -107,6 +114,15 @@ async def decide(work: Work, request: Request, message: AccountManagerDecision) 
         await activate(decider, request)
     else:
         await _reject(decider, request, statement)
+
+
+async def _note_refusal(work: Work, request: Request, error: DomainError) -> None:
+    refused = await requests.count_refused_decision(work.connection, request.id)
+    # Whoever may signal the workflow could fill the trail with rubbish.
+    if is_told(refused):
+        await work.audit_request(
+            AuditTag.DECISION_REFUSED, request, problem=error.slug, detail=error.detail, refused=refused
+        )
 
 
 async def _checked(work: Work, request: Request, message: AccountManagerDecision) -> Statement:

@@ -203,6 +203,12 @@ async def close(connection: Connection, request_id: UUID, *, outcome: Outcome, r
     )
 
 
+async def count_refused_decision(connection: Connection, request_id: UUID) -> int:
+    """Count one more refused decision; return how many there were."""
+    query = "UPDATE requests SET decisions_refused = decisions_refused + 1 WHERE id = %s RETURNING decisions_refused"
+    return int(await scalar(connection, query, (request_id,)))
+
+
 async def read_sealed(connection: Connection, request_id: UUID) -> bytes | None:
     """Return the sealed copy of the secret, while there is one."""
     sealed = await scalar(connection, "SELECT reveal_sealed FROM requests WHERE id = %s", (request_id,))
