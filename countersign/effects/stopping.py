@@ -20,6 +20,7 @@ from countersign.effects.people import cancel_what_is_under_way, on_account
 from countersign.effects.stop_links import stop_token
 from countersign.effects.work import Desk, Work, found
 from countersign.storage import accounts, credentials, oversight, requests, sessions, stops
+from countersign.storage.credentials import Credential
 from countersign.storage.stops import Stop
 
 _REASON = "stopped by the link in a mail"
@@ -96,6 +97,8 @@ async def _stop_change(desk: Desk, stop: Stop, *, at: datetime, actor: Actor) ->
             await on_account(desk, connection, account_id, at=at, actor=actor)
             for account_id in await oversight.accounts_concerning(connection, stop.user_id)
         ]
+        if not trails:
+            raise InvalidLink
         before = await _stopped_before(trails[0], stop)
         if before is not None:
             return before
@@ -106,8 +109,13 @@ async def _stop_change(desk: Desk, stop: Stop, *, at: datetime, actor: Actor) ->
 
 
 async def _shut(work: Work, stop: Stop) -> None:
-    await work.audit(AuditTag.USER_CHANGE_STOPPED, user_id=str(stop.user_id))
+    await work.audit(AuditTag.USER_CHANGE_STOPPED, request_id=stop.request_id, user_id=str(stop.user_id))
     await cancel_what_is_under_way(work, stop.user_id, reason=_REASON)
+    # Whoever brought the change about may have activated keys with the new factor.
+    for credential in await _activated_since(work, stop):
+        await switch_off(work, credential)
+        off = found(await credentials.get(work.connection, account_id=work.account.id, credential_id=credential.id))
+        await tell_owners(work, "credential_stopped", off, effect=StopEffect.DEACTIVATED)
     role = await accounts.role_of(work.connection, account_id=work.account.id, user_id=stop.user_id)
     owns = role is Role.OWNER
     if owns and work.account.frozen_at is None:
@@ -116,6 +124,12 @@ async def _shut(work: Work, stop: Stop) -> None:
     if owns:
         owners = await accounts.owners(work.connection, work.account.id)
         await tell(work, owners, "change_stopped")
+
+
+async def _activated_since(work: Work, stop: Stop) -> list[Credential]:
+    return await credentials.activated_by(
+        work.connection, account_id=work.account.id, user_id=stop.user_id, since=stop.created_at
+    )
 
 
 async def _stopped_before(work: Work, stop: Stop) -> Stopped | None:

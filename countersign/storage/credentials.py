@@ -124,6 +124,15 @@ async def change(
     return int(found) if found is not None else None
 
 
+async def activated_by(connection: Connection, *, account_id: UUID, user_id: UUID, since: datetime) -> list[Credential]:
+    """Return the account's active credentials that requests of the user's activated since then."""
+    query = f"""SELECT {_COLUMNS} FROM credentials c WHERE account_id = %s AND status = 'active' AND EXISTS (
+                    SELECT 1 FROM requests r WHERE r.credential_id = c.id AND r.user_id = %s
+                    AND r.outcome = 'activated' AND r.closed_at >= %s)
+                ORDER BY id"""
+    return await many(connection, Credential, query, (account_id, user_id, since))
+
+
 async def hold_funds(connection: Connection, credential_id: UUID, until: datetime | None) -> None:
     """Store from when on the credential's funds permissions are in effect; None: they are."""
     await connection.execute("UPDATE credentials SET funds_from = %s WHERE id = %s", (until, credential_id))

@@ -29,6 +29,7 @@ class NewStop(BaseModel, frozen=True):
 class Stop(NewStop, frozen=True):
     """A link, and what its first press did."""
 
+    created_at: datetime
     pressed_at: datetime | None
     effect: StopEffect | None
 
