@@ -27,6 +27,7 @@ from api.routes import (
     metrics,
     requests,
     security,
+    stops,
 )
 from api.services import Services
 from api.static_files import STATIC
@@ -40,6 +41,7 @@ _ROUTES = (
     fix_credentials,
     requests,
     security,
+    stops,
     account_manager,
     audit,
     health,

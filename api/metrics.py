@@ -44,6 +44,7 @@ class Metrics:
         try:
             async with database.connection() as connection:
                 stored = _stored(await figures.open_requests(connection), await figures.waits(connection))
+                _add_refused(stored, await figures.decisions_refused(connection))
         except Unavailable:
             stored = _database_is_up(CollectorRegistry(), up=False)
         return generate_latest(self._registry) + generate_latest(stored)
@@ -105,6 +106,11 @@ def _figures(waits: Waits | None) -> list[tuple[str, str, float]]:
             waits.oldest_account_manager_seconds,
         ),
     ]
+
+
+def _add_refused(registry: CollectorRegistry, refused: int) -> None:
+    help_text = "Account managers' decisions that were refused, forged ones above all."
+    Gauge("countersign_decisions_refused", help_text, registry=registry).set(refused)
 
 
 def _database_is_up(registry: CollectorRegistry, *, up: bool) -> CollectorRegistry:

@@ -8,10 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from countersign.domain.codes import Window, resend_at
 from countersign.domain.credentials import CredentialKind, CredentialStatus, SessionType
-from countersign.domain.permissions import Permission
+from countersign.domain.holding import held_until
+from countersign.domain.permissions import Permission, funds_permissions
 from countersign.domain.requests import CODE_STEPS, EXPIRY_OUTCOME, ChangeTo, Channel, Delivery, Journey, Outcome, Step
 from countersign.domain.rules import Rules
+from countersign.domain.stops import StopEffect
 from countersign.effects.ending import is_overdue
+from countersign.effects.holding import funds_begin_at
 from countersign.effects.secrets import Shown
 from countersign.effects.state import attempts_left
 from countersign.storage.credentials import Credential
@@ -42,6 +45,14 @@ RevealChallenge = Annotated[
         description="For whatever is shown once: base64url(SHA-256(verifier)) without padding (S256, RFC 7636). Keep "
         "the verifier: it alone shows the secret.",
         examples=["E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"],
+    ),
+]
+
+FundsFrom = Annotated[
+    datetime | None,
+    Field(
+        description="Permissions that move funds are held back until then, because how a person is reached or "
+        "confirms was changed; as far as it can be foreseen. Null: they are in effect with the rest."
     ),
 ]
 
@@ -143,13 +154,17 @@ class ApiKeyOut(BaseModel):
     ip_whitelist: tuple[str, ...]
     status: CredentialStatus
     version: int
+    funds_permissions_from: FundsFrom
     created_at: datetime
     changed_at: datetime
 
     @classmethod
-    def of(cls, credential: Credential) -> "ApiKeyOut":
-        """Return what an owner sees."""
-        return cls(key=credential.public_id, **credential.model_dump(include=set(cls.model_fields)))
+    def of(cls, credential: Credential, *, at: datetime) -> "ApiKeyOut":
+        """Return what an owner sees at ``at``."""
+        funds = funds_permissions(credential.permissions)
+        held = held_until(credential.funds_from, at=at) if funds else None
+        shown = credential.model_dump(include=set(cls.model_fields))
+        return cls(key=credential.public_id, funds_permissions_from=held, **shown)
 
 
 class FixCredentialsOut(BaseModel):
@@ -201,6 +216,7 @@ class RequestOut(BaseModel):
     delivery: Delivery | None
     delivery_failure: str | None
     permissions: tuple[Permission, ...]
+    funds_permissions_from: FundsFrom
     ip_whitelist: tuple[str, ...]
     session_type: SessionType | None
     begun_by: UUID
@@ -231,6 +247,7 @@ class RequestOut(BaseModel):
                 "channel": request.channel if asks else None,
                 "delivery": request.delivery if asks else None,
                 "delivery_failure": request.failure if asks else None,
+                "funds_permissions_from": funds_begin_at(request, rules=rules, at=at),
                 "begun_by": request.user_id,
             }
         )
@@ -260,6 +277,13 @@ class SecretOut(BaseModel):
             username=shown.public_id,
             password=secret,
         )
+
+
+class StoppedOut(BaseModel):
+    """What the first press of a mail's link did, and when."""
+
+    effect: StopEffect
+    stopped_at: datetime
 
 
 class QueueEntry(BaseModel):

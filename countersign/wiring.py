@@ -40,6 +40,7 @@ API_PURPOSES = frozenset(
         Purpose.MESSAGE_KEY,
         Purpose.AUDIT,
         Purpose.SIGN_IN,
+        Purpose.STOP_LINK,
     }
 )
 WORKER_PURPOSES = frozenset(Purpose) - {Purpose.SIGN_IN}
@@ -174,7 +175,7 @@ def dispatcher(core: Parts, mail: MailSender) -> Dispatcher:
     return Dispatcher(
         client=core.client,
         desk=core.desk,
-        outbox=Outbox(desk=core.desk, mail=mail, settings_url=core.settings.public_url),
+        outbox=Outbox(desk=core.desk, mail=mail, public_url=core.settings.public_url),
         reconciler=Reconciler(client=core.client, desk=core.desk),
         audit=audit_keeper(core),
         task_queue=core.settings.task_queue,

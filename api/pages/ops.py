@@ -105,7 +105,8 @@ async def see(
     async with services.core.database.connection() as connection:
         stored = found(await requests.get(connection, request_id))
     [row] = await _rows(services, [stored])
-    if is_fragment(http) and state == state_of(row.shown):
+    present = f"{state_of(row.shown)}~{stored.decisions_refused}"
+    if is_fragment(http) and state == present:
         return Response(status_code=204)
     return await page(
         http,
@@ -114,7 +115,7 @@ async def see(
         stored=stored,
         row=row,
         shown=row.shown,
-        state=state_of(row.shown),
+        state=present,
         temporal_ui=_temporal_ui(services.settings, row.shown.workflow_id),
         **await _history(services, stored),
     )

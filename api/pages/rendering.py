@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from api.pages import wording
+from api.pages.holds import hold_of
 from api.pages.visitors import Visitor
 from api.services import Services, now, services
 from api.static_files import STATIC, address
@@ -93,7 +94,9 @@ async def panel(
 
     ``changed`` tells the page below the dialog that its lists have changed.
     """
-    context["enable_at"] = services(request).settings.enable_two_factor_at
+    settings = services(request).settings
+    context["enable_at"] = settings.enable_two_factor_at
+    context["hold"] = hold_of(visitor.user, context.get("credential"), rules=settings.rules, at=now())
     if not is_fragment(request):
         return await page(request, template, visitor=visitor, status=status, frame="frames/page.html", **context)
     standing_alone = request.headers.get("hx-target") == "panel"

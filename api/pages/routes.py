@@ -15,6 +15,7 @@ from api.pages import (
     security,
     sessions,
     sign_in,
+    stop,
 )
 from api.pages.visitors import UsedVisitor
 from countersign.domain.people import Role
@@ -33,6 +34,7 @@ _PAGES = (
     sign_in,
     live,
     activation_link,
+    stop,
     account_manager,
     ops,
     security,

@@ -11,13 +11,21 @@ from api.services import Services
 from api.trail import HIDDEN_FROM_OWNERS, as_owners_see
 from countersign.domain.audit import AuditTag
 from countersign.domain.messages import ActorKind
+from countersign.domain.stops import StopEffect
 from countersign.storage import ledger, users
 from countersign.storage.credentials import Credential
 from countersign.storage.ledger import AuditEvent
 
 _SHOWN = 200
+_MOMENT = "%d %b %Y, %H:%M UTC"
+_STOPPED = {
+    StopEffect.CANCELLED: "the request was cancelled",
+    StopEffect.DEACTIVATED: "the key was deactivated",
+    StopEffect.NOTHING_LEFT: "nothing was left to stop",
+}
 _NOBODY = {
     ActorKind.USER: "Someone",
+    ActorKind.MAIL_LINK: "The link in a mail",
     ActorKind.SIGNAL: "The exchange's gateway",
     ActorKind.OPS: "Operations",
     ActorKind.SYSTEM: "Countersign",
@@ -61,7 +69,7 @@ async def told(services: Services, events: list[AuditEvent]) -> list[Told]:
     return [
         Told(
             at=event.at,
-            who=names.get(event.actor_id, "") if event.actor_id else _NOBODY[ActorKind(event.actor_kind)],
+            who=_who(event, names),
             what=_what(event),
             detail=_detail(event.details),
             ip=str(event.ip or ""),
@@ -73,6 +81,13 @@ async def told(services: Services, events: list[AuditEvent]) -> list[Told]:
 async def _names(services: Services, ids: set[UUID]) -> dict[UUID, str]:
     async with services.core.database.connection() as connection:
         return await users.names(connection, ids)
+
+
+def _who(event: AuditEvent, names: dict[UUID, str]) -> str:
+    kind, name = ActorKind(event.actor_kind), names.get(event.actor_id, "") if event.actor_id else ""
+    if kind is ActorKind.MAIL_LINK:
+        return f"{_NOBODY[kind]} to {name}"
+    return name if event.actor_id else _NOBODY[kind]
 
 
 def _what(event: AuditEvent) -> str:
@@ -92,25 +107,36 @@ _PLAIN: dict[str, str] = {
     AuditTag.SECRET_SAVED: "Acknowledged that the secret is saved",
     AuditTag.MANAGER_ASKED: "Account manager was asked",
     AuditTag.MANAGER_REMINDED: "Account manager was reminded",
-    AuditTag.DECISION_REFUSED: "A decision was refused",
-    AuditTag.ISSUING_FROZEN: "Issuing was frozen after too many wrong codes",
     AuditTag.ISSUING_THAWED: "Issuing was allowed again",
     AuditTag.USER_CHANGED: "Changed how a person is reached or confirms",
     AuditTag.SESSION_BEGUN: "Signed in",
     AuditTag.SESSION_ENDED: "Signed out",
     AuditTag.OTHER_SESSIONS_ENDED: "Signed out all other browsers",
+    AuditTag.USER_CHANGE_STOPPED: "Said “This wasn't me” of a change of account security",
 }
 _TOLD: dict[str, Callable[[dict[str, Any]], str]] = {
     AuditTag.REQUEST_OPENED: lambda details: f"Began: {_journey(details)}",
     AuditTag.REQUEST_ENDED: lambda details: f"Ended: {_outcome(details)}",
     AuditTag.CREDENTIAL_STATUS: lambda details: f"Became {_status(details.get('after'))}",
+    AuditTag.CREDENTIAL_STOPPED: lambda details: f"Said “This wasn't me”; {_STOPPED[details['effect']]}",
+    AuditTag.FUNDS_HELD: lambda details: (
+        f"Funds permissions begin {datetime.fromisoformat(details['until']):{_MOMENT}}"
+    ),
+    AuditTag.ISSUING_FROZEN: lambda details: (
+        "Issuing was frozen" if details.get("reason") else "Issuing was frozen after too many wrong codes"
+    ),
     AuditTag.CODE_WRONG: lambda details: f"Wrong code; tries left: {details.get('attempts_left')}",
     AuditTag.RECOVERY_CODE_USED: lambda details: f"Used a recovery code; codes left: {details.get('codes_left')}",
     AuditTag.ACTIVATION_CHOSEN: lambda details: (
         "Chose ACTIVATE" if details["when"] == "now" else "Chose ACTIVATE LATER"
     ),
+    AuditTag.DECISION_REFUSED: lambda details: f"A decision was refused{_so_far(details.get('refused'))}",
     AuditTag.MANAGER_DECIDED: lambda details: "Activated" if details["decision"] == "activate" else "Rejected",
 }
+
+
+def _so_far(refused: int | None) -> str:
+    return f" ({refused} by then)" if refused is not None and refused > 1 else ""
 
 
 def _journey(details: dict[str, Any]) -> str:

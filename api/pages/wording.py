@@ -9,9 +9,11 @@ from markupsafe import Markup
 
 from api.services import now
 from countersign.domain.credentials import CredentialStatus, SessionType
+from countersign.domain.holding import held_until
 from countersign.domain.people import TwoFactorMethod, mask_email, mask_phone
 from countersign.domain.permissions import ALSO_CALLED, EXPLANATIONS, FUNDS, Permission
 from countersign.domain.requests import ChangeTo, Channel, Delivery, Journey, Outcome, Step
+from countersign.storage.credentials import Credential
 
 _MINUTE = 60
 
@@ -137,6 +139,12 @@ def in_fours(text: str) -> str:
     return " ".join(text[start : start + 4] for start in range(0, len(text), 4))
 
 
+def funds_begin(credential: Credential) -> datetime | None:
+    """Return from when on the credential's funds permissions are in effect; None where they are, or it has none."""
+    funds = set(credential.permissions) & FUNDS
+    return held_until(credential.funds_from, at=now()) if funds else None
+
+
 def visible(text: str) -> str:
     """Return the text without control and format characters, which could turn a line around or hide in it."""
     return "".join(" " if unicodedata.category(mark) in {"Cc", "Cf", "Zl", "Zp"} else mark for mark in text)
@@ -145,6 +153,7 @@ def visible(text: str) -> str:
 FILTERS: dict[str, Callable[..., Any]] = {
     "clock": clock,
     "countdown": countdown,
+    "funds_begin": funds_begin,
     "in_fours": in_fours,
     "mask_email": mask_email,
     "mask_phone": mask_phone,

@@ -9,7 +9,7 @@ from api.deactivation import deactivate_credential
 from api.opening import ACTIVATION_ERRORS, START_ERRORS, UsedOpening
 from api.problems import documented
 from api.schemas import ApiKeyOut, Deactivated, Edit, NewApiKey, RequestOut, whitelist_text
-from api.services import OWNER_ERRORS, UsedOwner, UsedServices
+from api.services import OWNER_ERRORS, UsedOwner, UsedServices, now
 from countersign.domain.credentials import CredentialKind
 from countersign.domain.errors import (
     AcknowledgementMissing,
@@ -33,7 +33,7 @@ async def list_api_keys(owner: UsedOwner, services: UsedServices) -> list[ApiKey
     """Return the account's API keys, newest first."""
     async with services.core.database.connection() as connection:
         rows = await credentials.of_account(connection, account_id=owner.account_id, kind=CredentialKind.API_KEY)
-    return [ApiKeyOut.of(row) for row in rows]
+    return [ApiKeyOut.of(row, at=now()) for row in rows]
 
 
 @router.get("/{credential_id}", responses=documented(*OWNER_ERRORS, NotFound))
@@ -43,7 +43,7 @@ async def get_api_key(credential_id: UUID, owner: UsedOwner, services: UsedServi
         row = await credentials.get(
             connection, account_id=owner.account_id, credential_id=credential_id, kind=CredentialKind.API_KEY
         )
-    return ApiKeyOut.of(found(row))
+    return ApiKeyOut.of(found(row), at=now())
 
 
 @router.post(

@@ -38,6 +38,7 @@ class Purpose(StrEnum):
     ENROLMENT = "enrolment"
     RECOVERY_CODE = "recovery_code"
     ACTIVATION_LINK = "activation_link"
+    STOP_LINK = "stop_link"
     FIX_PASSWORD = "fix_password"  # noqa: S105 - a name, not a password
     STATEMENT = "statement"
     SIGN_IN = "sign_in"

@@ -13,6 +13,7 @@ from countersign.domain.permissions import Permission
 
 _FOLDER = Path(__file__).resolve().parent.parent / "templates"
 _LABELS = {permission.value: permission.value.replace("_", " ").title() for permission in Permission}
+_BUTTONS = {"link": "Open the activation page", "stop_link": "This wasn't me"}
 _TYPOGRAPHY = str.maketrans(
     {
         "\N{LEFT DOUBLE QUOTATION MARK}": '"',
@@ -79,9 +80,14 @@ def _permissions(levels: list[str]) -> str:
 
 
 def _paragraphs(text: str, context: Mapping[str, Any]) -> list[dict[str, Any]]:
-    kinds = {context.get("link"): "button", context.get("code"): "code"}
+    labels = {context.get(name): label for name, label in _BUTTONS.items()}
+    kinds = {**dict.fromkeys(labels, "button"), context.get("code"): "code"}
     linked = context.get("settings_url")
     return [
-        {"kind": kinds.get(block, "text"), "lines": [(line, line == linked) for line in block.splitlines()]}
+        {
+            "kind": kinds.get(block, "text"),
+            "label": labels.get(block),
+            "lines": [(line, line == linked) for line in block.splitlines()],
+        }
         for block in text.strip().split("\n\n")
     ]

@@ -12,6 +12,7 @@ from countersign.adapters.senders import MailSender
 from countersign.adapters.texts import render_mail
 from countersign.domain.errors import DeliveryFailed, DeliveryRefused, SenderRefused
 from countersign.effects.deliveries import recipient_of
+from countersign.effects.stop_links import stop_context
 from countersign.effects.work import Desk
 from countersign.storage import notices
 from countersign.storage.notices import Notice
@@ -20,6 +21,7 @@ _AT_ONCE = 20
 _HELD_SECONDS = 40
 _PAUSE_SECONDS = 5
 _LONGEST_PAUSE_SECONDS = 3600
+_TOLD_SINCE = {"funds_from": ""}
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Outbox:
 
     desk: Desk
     mail: MailSender
-    settings_url: str
+    public_url: str
 
     async def send_due(self) -> int:
         """Send what is due; return how many were taken."""
@@ -68,8 +70,11 @@ class Outbox:
             return True
 
     async def _hand_over(self, notice: Notice) -> None:
-        mail = render_mail(notice.event, {**notice.context, "settings_url": self.settings_url})
-        to = await recipient_of(self.desk, notice.user_id)
+        stopping = await stop_context(self.desk, notice.stop_id, public_url=self.public_url)
+        # A notice may be older than this release, and lack what its text tells since.
+        context = {**_TOLD_SINCE, **notice.context, **stopping, "settings_url": self.public_url}
+        mail = render_mail(notice.event, context)
+        to = notice.address or await recipient_of(self.desk, notice.user_id)
         await self.mail.send_mail(to=to, mail=mail, key=f"notice/{notice.id}")
 
     async def _give_back(self, untried: list[Notice], *, seconds: int) -> None:

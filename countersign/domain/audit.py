@@ -31,6 +31,8 @@ class AuditTag(StrEnum):
     CREDENTIAL_CREATED = "credential:created"
     CREDENTIAL_EDITED = "credential:edited"
     CREDENTIAL_STATUS = "credential:status"
+    CREDENTIAL_STOPPED = "credential:stopped"
+    FUNDS_HELD = "credential:funds-held"
     SECRET_SHOWN = "secret:shown"  # noqa: S105 - the name of an event
     SECRET_SAVED = "secret:saved"  # noqa: S105 - the name of an event
     ACTIVATION_CHOSEN = "activation:chosen"
@@ -41,6 +43,7 @@ class AuditTag(StrEnum):
     ISSUING_FROZEN = "account:issuing-frozen"
     ISSUING_THAWED = "account:issuing-thawed"
     USER_CHANGED = "user:changed"
+    USER_CHANGE_STOPPED = "user:change-stopped"
     SESSION_BEGUN = "session:begun"
     SESSION_ENDED = "session:ended"
     OTHER_SESSIONS_ENDED = "session:others-ended"

@@ -158,7 +158,7 @@ class TwoFactorNotEnabled(Forbidden):
 
 
 class IssuingFrozen(Forbidden):
-    """Issuing is frozen for this account after too many wrong codes in a row."""
+    """Issuing is frozen for this account."""
 
     slug = "issuing-frozen"
 
@@ -275,10 +275,17 @@ class InvalidStatement(Forbidden):
 
 
 class InvalidLink(DomainError):
-    """This activation link is not valid (any more)."""
+    """This link is not valid (any more)."""
 
     slug = "invalid-link"
     status = 422
+
+
+class LinkExpired(DomainError):
+    """This link has expired."""
+
+    slug = "link-expired"
+    status = 410
 
 
 class BodyTooLarge(DomainError):

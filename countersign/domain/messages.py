@@ -32,9 +32,10 @@ class _Model(BaseModel):
 
 
 class ActorKind(StrEnum):
-    """Who acts: a signed-in person, whoever signalled the workflow, ops with the command, or time itself."""
+    """Who acts: a signed-in person, the link in a mail to one, who signalled the workflow, ops, or time itself."""
 
     USER = "user"
+    MAIL_LINK = "mail_link"
     SIGNAL = "signal"
     OPS = "ops"
     SYSTEM = "system"

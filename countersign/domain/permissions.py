@@ -1,6 +1,7 @@
 """Permission levels of an API key (article: How to create WebSocket/REST API Key)."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from enum import StrEnum
 
 from countersign.domain.errors import UnknownPermission
@@ -57,3 +58,19 @@ def parse_permissions(names: Iterable[str]) -> tuple[Permission, ...]:
 def funds_permissions(levels: Iterable[Permission]) -> tuple[Permission, ...]:
     """Return those levels that move money."""
     return tuple(level for level in levels if level in FUNDS)
+
+
+def adds_funds(before: Iterable[Permission], after: Iterable[Permission]) -> bool:
+    """Tell whether ``after`` has a level that moves money and ``before`` has not."""
+    return not set(funds_permissions(after)) <= set(before)
+
+
+def effective_permissions(
+    levels: Iterable[Permission], *, funds_from: datetime | None, at: datetime
+) -> tuple[Permission, ...]:
+    """Return the levels in effect at ``at``: those that move money only from ``funds_from`` on, if it is given.
+
+    Gateways ask this, and never the granted levels alone.
+    """
+    held = funds_from is not None and at < funds_from
+    return tuple(level for level in levels if not held or level not in FUNDS)

@@ -104,6 +104,8 @@ class Delivery(StrEnum):
     FAILED = "failed"
 
 
+_REFUSALS_TOLD = 10
+
 TWO_FACTOR_STEPS = frozenset({Step.TWO_FACTOR_CODE, Step.NEW_FACTOR_CODE})
 CODE_STEPS = TWO_FACTOR_STEPS | {Step.ACTIVATION_CODE}
 
@@ -133,3 +135,11 @@ def status_after_end(*, step: Step, status: CredentialStatus) -> CredentialStatu
     if status is CredentialStatus.AWAITING_ACTIVATION:
         return CredentialStatus.INACTIVE
     return status
+
+
+def is_told(refused: int) -> bool:
+    """Tell whether the audit trail tells of the refused decision with this number: of the first ten, then of fewer.
+
+    It tells of the 100th, the 1000th and so on, so that no number of forged ones fills it.
+    """
+    return refused <= _REFUSALS_TOLD or (set(str(refused)) == {"0", "1"} and str(refused).count("1") == 1)

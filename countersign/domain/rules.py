@@ -23,6 +23,8 @@ class Rules:
     first_reminder: timedelta = timedelta(hours=4)
     second_reminder: timedelta = timedelta(hours=24)
     statement_lifetime: timedelta = timedelta(minutes=10)
+    funds_hold: timedelta = timedelta(hours=24)
+    stop_link_lifetime: timedelta = timedelta(days=7)
     session_idle: timedelta = timedelta(minutes=30)
     session_lifetime: timedelta = timedelta(hours=12)
     whitelist_entries: int = 100

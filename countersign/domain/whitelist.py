@@ -1,7 +1,9 @@
 """IP whitelists as people paste them (article: Whitelist your IP addresses)."""
 
 import re
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
+from typing import TypeVar
 
 from countersign.domain.errors import InvalidWhitelist
 from countersign.domain.quoting import enumerate_some, quote
@@ -17,6 +19,7 @@ _ZONE = "Zones (%) mean nothing outside of your machine"
 _ANY_IP = "For any IP leave the whitelist empty"
 
 Network = IPv4Network | IPv6Network
+_Family = TypeVar("_Family", IPv4Network, IPv6Network)
 
 
 def parse_whitelist(text: str, *, limit: int) -> tuple[str, ...]:
@@ -39,6 +42,27 @@ def parse_whitelist(text: str, *, limit: int) -> tuple[str, ...]:
     if len(good) > limit:
         raise InvalidWhitelist(f"At most {limit} entries; these are {len(good)}.", limit=limit)
     return tuple(good)
+
+
+def widens(before: Iterable[str], after: Iterable[str]) -> bool:
+    """Tell whether ``after`` lets in an address that ``before`` keeps out; both as ``parse_whitelist`` returns them.
+
+    Networks are compared by what they hold, however they are cut. An empty whitelist lets in any address.
+    """
+    old, new = [ip_network(entry) for entry in before], [ip_network(entry) for entry in after]
+    if not old or not new:
+        return bool(old)
+    # Merged, networks are as large as they can be: what all of them hold together lies within one.
+    merged: list[Network] = [*_merged(old, IPv4Network), *_merged(old, IPv6Network)]
+    return not all(any(_holds(each, network) for each in merged) for network in new)
+
+
+def _merged(networks: list[Network], family: type[_Family]) -> Iterable[_Family]:
+    return collapse_addresses(each for each in networks if isinstance(each, family))
+
+
+def _holds(outer: Network, inner: Network) -> bool:
+    return type(outer) is type(inner) and inner[0] in outer and inner[-1] in outer
 
 
 def _network(entry: str) -> Network:

@@ -5,7 +5,14 @@ from dataclasses import replace
 from countersign.adapters.statements import Statement, read
 from countersign.domain.audit import AuditTag
 from countersign.domain.credentials import CredentialKind, CredentialStatus
-from countersign.domain.errors import Forbidden, InvalidInput, InvalidStatement, NothingWaiting, VersionChanged
+from countersign.domain.errors import (
+    DomainError,
+    Forbidden,
+    InvalidInput,
+    InvalidStatement,
+    NothingWaiting,
+    VersionChanged,
+)
 from countersign.domain.messages import (
     AccountManagerDecision,
     Activate,
@@ -14,12 +21,16 @@ from countersign.domain.messages import (
     Actor,
     ActorKind,
 )
-from countersign.domain.requests import Channel, Outcome, Step
+from countersign.domain.permissions import funds_permissions
+from countersign.domain.requests import Channel, Outcome, Step, is_told
+from countersign.domain.stops import StopKind
 from countersign.effects.authority import require_asker, require_manager, require_requester, require_thawed
 from countersign.effects.codes import check_code, check_link, open_challenge, require_sends_left
 from countersign.effects.ending import change_status, credential_of, end_overdue, end_request, is_overdue
+from countersign.effects.holding import hold_funds
 from countersign.effects.notices import as_requester, tell_managers, tell_owners
 from countersign.effects.steps import closed, require_open, require_step
+from countersign.effects.stop_links import Stoppable
 from countersign.effects.work import Work, found
 from countersign.storage import accounts, ledger, requests
 from countersign.storage.requests import Request
@@ -67,10 +78,14 @@ async def confirm(work: Work, request: Request, message: ActivationCode) -> None
 
 async def activate(work: Work, request: Request) -> None:
     """Make the request's credential active, end the request, and tell the owners."""
-    credential = found(await credential_of(work, request))
-    await change_status(work, request, credential, CredentialStatus.ACTIVE)
+    before = found(await credential_of(work, request))
+    await change_status(work, request, before, CredentialStatus.ACTIVE)
+    await hold_funds(work, request)
     await end_request(work, request, Outcome.ACTIVATED)
-    await tell_owners(work, "credential_activated", credential, request_id=request.id)
+    moves_funds = bool(funds_permissions(before.permissions))
+    stop = Stoppable(StopKind.CREDENTIAL, credential_id=before.id, from_version=before.version) if moves_funds else None
+    active = found(await credential_of(work, request))
+    await tell_owners(work, "credential_activated", active, request_id=request.id, stop=stop)
 
 
 async def ask_account_managers(work: Work, request: Request) -> None:
@@ -87,11 +102,11 @@ async def ask_account_managers(work: Work, request: Request) -> None:
 
 
 async def decide(work: Work, request: Request, message: AccountManagerDecision) -> None:
-    """Carry out an account manager's signed decision; a refused one leaves an audit event."""
+    """Carry out an account manager's signed decision; a refused one is counted, and told in the audit trail."""
     try:
         statement = await _checked(work, request, message)
-    except (Forbidden, VersionChanged) as error:
-        await work.audit_request(AuditTag.DECISION_REFUSED, request, problem=error.slug, detail=error.detail)
+    except (Forbidden, VersionChanged, NothingWaiting) as error:
+        await _note_refusal(work, request, error)
         raise
     decider = replace(work, actor=Actor(kind=ActorKind.USER, user_id=statement.manager, ip=work.actor.ip))
     await decider.audit_request(AuditTag.MANAGER_DECIDED, request, decision=statement.decision, reason=statement.reason)
@@ -99,6 +114,15 @@ async def decide(work: Work, request: Request, message: AccountManagerDecision) 
         await activate(decider, request)
     else:
         await _reject(decider, request, statement)
+
+
+async def _note_refusal(work: Work, request: Request, error: DomainError) -> None:
+    refused = await requests.count_refused_decision(work.connection, request.id)
+    # Whoever may signal the workflow could fill the trail with rubbish.
+    if is_told(refused):
+        await work.audit_request(
+            AuditTag.DECISION_REFUSED, request, problem=error.slug, detail=error.detail, refused=refused
+        )
 
 
 async def _checked(work: Work, request: Request, message: AccountManagerDecision) -> Statement:

@@ -30,7 +30,7 @@ async def deactivate(
         await end_from_outside(work, request, Outcome.SUPERSEDED, reason="deactivated")
     credential = await _reread(work, before)
     if credential is not None and credential.status is CredentialStatus.ACTIVE:
-        await _switch_off(work, credential)
+        await switch_off(work, credential)
         credential = await _reread(work, before)
     if credential is not None and (before.status is not credential.status or request is not None):
         await tell_owners(work, "credential_deactivated", credential)
@@ -41,7 +41,8 @@ async def _reread(work: Work, credential: Credential) -> Credential | None:
     return await credentials.get(work.connection, account_id=work.account.id, credential_id=credential.id)
 
 
-async def _switch_off(work: Work, credential: Credential) -> None:
+async def switch_off(work: Work, credential: Credential) -> None:
+    """Make an active credential inactive, as it stands."""
     status = move(credential.status, CredentialStatus.INACTIVE)
     await credentials.change(work.connection, credential_id=credential.id, version=credential.version, status=status)
     await work.audit(AuditTag.CREDENTIAL_STATUS, credential_id=credential.id, before=credential.status, after=status)

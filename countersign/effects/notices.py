@@ -7,12 +7,17 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from countersign.domain.credentials import CredentialKind, SessionType
+from countersign.domain.holding import held_until
 from countersign.domain.messages import Actor, ActorKind
 from countersign.domain.permissions import funds_permissions
+from countersign.domain.stops import StopKind
+from countersign.effects.holding import funds_begin_at
+from countersign.effects.stop_links import MOMENT, Stoppable, add_stop_link
 from countersign.effects.work import Work
 from countersign.storage import accounts, notices, users
 from countersign.storage.credentials import Credential
 from countersign.storage.requests import Request
+from countersign.storage.users import User
 
 _KIND_LABELS = {CredentialKind.API_KEY: "API key", CredentialKind.FIX: "FIX credentials"}
 _SESSION_LABELS = {None: "", SessionType.TRADE: "trade", SessionType.MARKET_DATA: "market data"}
@@ -20,6 +25,7 @@ _SESSION_LABELS = {None: "", SessionType.TRADE: "trade", SessionType.MARKET_DATA
 
 _NAMELESS = {
     ActorKind.USER: "A user",
+    ActorKind.MAIL_LINK: "The link in a mail",
     ActorKind.SIGNAL: "The exchange's gateway",
     ActorKind.OPS: "The exchange's operations team",
     ActorKind.SYSTEM: "Countersign",
@@ -27,11 +33,32 @@ _NAMELESS = {
 
 
 async def tell_owners(
-    work: Work, event: str, credential: Credential, *, request_id: UUID | None = None, reason: str = ""
+    work: Work,
+    event: str,
+    about: Credential | Request,
+    *,
+    request_id: UUID | None = None,
+    stop: Stoppable | None = None,
+    **more: Any,
 ) -> None:
-    """Mail every owner of the account."""
+    """Mail every owner of the account; ``stop`` is what the link in the mail stops, if it carries one."""
     recipients = await accounts.owners(work.connection, work.account.id)
-    await _tell(work, recipients, event, await _context(work, credential, reason=reason), request_id=request_id)
+    context = {**await _context(work, about), **more}
+    await _tell(work, recipients, event, context, request_id=request_id, stop=stop)
+
+
+async def warn_owners(work: Work, request: Request, *, before: Credential | None = None) -> None:
+    """Mail every owner at once that a key with funds permissions, or an edit that lets a key do more, is asked for."""
+    recipients = await accounts.owners(work.connection, work.account.id)
+    context = {
+        **await _context(work, request),
+        "ip": str(work.actor.ip or ""),
+        "permissions_before": list(before.permissions) if before else [],
+        "ip_whitelist_before": list(before.ip_whitelist) if before else [],
+        "edits": before is not None,
+    }
+    stop = Stoppable(StopKind.CREDENTIAL, credential_id=request.credential_id, from_version=request.credential_version)
+    await _tell(work, recipients, "more_access_requested", context, request_id=request.id, stop=stop)
 
 
 async def tell_managers(work: Work, event: str, credential: Credential, *, request_id: UUID) -> None:
@@ -51,16 +78,42 @@ async def tell_owners_of_freeze(work: Work, *, request_id: UUID) -> None:
     await _tell(work, recipients, "issuing_frozen", await _common(work), request_id=request_id)
 
 
-async def tell_person(work: Work, user_id: UUID, event: str, *, request_id: UUID | None = None, **more: Any) -> None:
-    """Mail one person about his or her own account security; the mail tells from which IP address it was done."""
+async def tell(work: Work, recipients: Iterable[UUID], event: str) -> None:
+    """Mail these people what happened in the account, and from which IP address it was done."""
+    context = {**await _common(work), "ip": str(work.actor.ip or "")}
+    await _tell(work, recipients, event, context, request_id=None)
+
+
+async def tell_person(
+    work: Work,
+    user_id: UUID,
+    event: str,
+    *,
+    request_id: UUID | None = None,
+    stop: Stoppable | None = None,
+    address: str | None = None,
+    **more: Any,
+) -> None:
+    """Mail one person about his or her own account security; the mail tells from which IP address it was done.
+
+    It goes to the present address of the person, or to ``address``, which is erased once it is sent.
+    """
     context = {**await _common(work), "ip": str(work.actor.ip or ""), **more}
-    await _tell(work, [user_id], event, context, request_id=request_id)
+    await _tell(work, [user_id], event, context, request_id=request_id, stop=stop, address=address)
 
 
 async def _tell(
-    work: Work, recipients: Iterable[UUID], event: str, context: dict[str, Any], *, request_id: UUID | None
+    work: Work,
+    recipients: Iterable[UUID],
+    event: str,
+    context: dict[str, Any],
+    *,
+    request_id: UUID | None,
+    stop: Stoppable | None = None,
+    address: str | None = None,
 ) -> None:
     for user_id in recipients:
+        stop_id = await add_stop_link(work, user_id, stop, request_id=request_id) if stop else None
         await notices.insert(
             work.connection,
             notice_id=uuid4(),
@@ -69,19 +122,27 @@ async def _tell(
             user_id=user_id,
             event=event,
             context=context,
+            stop_id=stop_id,
+            address=address,
         )
 
 
-async def _context(work: Work, credential: Credential, *, reason: str = "") -> dict[str, Any]:
+async def _context(work: Work, about: Credential | Request) -> dict[str, Any]:
+    funds = funds_permissions(about.permissions)
+    if isinstance(about, Request):
+        funds_from = funds_begin_at(about, rules=work.rules, at=work.at)
+    else:
+        funds_from = held_until(about.funds_from, at=work.at) if funds else None
     return {
         **await _common(work),
-        "kind_label": _KIND_LABELS[credential.kind],
-        "credential_name": credential.name,
-        "session_type": _SESSION_LABELS[credential.session_type],
-        "permissions": list(credential.permissions),
-        "funds_permissions": list(funds_permissions(credential.permissions)),
-        "ip_whitelist": list(credential.ip_whitelist),
-        "reason": reason,
+        "kind_label": _KIND_LABELS[CredentialKind.FIX if about.session_type else CredentialKind.API_KEY],
+        "credential_name": about.name,
+        "session_type": _SESSION_LABELS[about.session_type],
+        "permissions": list(about.permissions),
+        "funds_permissions": list(funds),
+        "funds_from": funds_from.strftime(MOMENT) if funds_from else "",
+        "ip_whitelist": list(about.ip_whitelist),
+        "reason": "",
     }
 
 
@@ -89,6 +150,12 @@ async def _common(work: Work) -> dict[str, Any]:
     actor = await users.get(work.connection, work.actor.user_id) if work.actor.user_id else None
     return {
         "account_name": work.account.name,
-        "at": work.at.strftime("%Y-%m-%d %H:%M UTC"),
-        "actor_name": actor.name if actor else _NAMELESS[work.actor.kind],
+        "at": work.at.strftime(MOMENT),
+        "actor_name": _called(work.actor.kind, actor),
     }
+
+
+def _called(kind: ActorKind, actor: User | None) -> str:
+    if actor is None:
+        return _NAMELESS[kind]
+    return f"{_NAMELESS[kind]} to {actor.name}" if kind is ActorKind.MAIL_LINK else actor.name

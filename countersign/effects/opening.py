@@ -18,13 +18,14 @@ from countersign.domain.errors import (
 )
 from countersign.domain.names import fold_name, parse_name
 from countersign.domain.people import TwoFactorMethod
-from countersign.domain.permissions import parse_permissions
+from countersign.domain.permissions import adds_funds, funds_permissions, parse_permissions
 from countersign.domain.requests import Journey
 from countersign.domain.secrets import new_session_name
-from countersign.domain.whitelist import parse_whitelist
+from countersign.domain.whitelist import parse_whitelist, widens
 from countersign.effects.authority import require_asker, require_owner, require_thawed
 from countersign.effects.codes import TWO_FACTOR_CHANNELS, require_sends_left
 from countersign.effects.ending import end_overdue_from_outside
+from countersign.effects.notices import warn_owners
 from countersign.effects.work import Work, found
 from countersign.storage import credentials, ledger, requests, users
 from countersign.storage.credentials import Credential
@@ -62,7 +63,10 @@ async def create_api_key(work: Work, user_id: UUID, *, name: str, permissions: l
         ip_whitelist=list(whitelist),
         two_factor_method=method,
     )
-    return await open_request(work, new)
+    request = await open_request(work, new)
+    if funds_permissions(levels):
+        await warn_owners(work, request)
+    return request
 
 
 async def create_fix_credentials(work: Work, user_id: UUID, *, session_type: SessionType) -> Request:
@@ -100,7 +104,10 @@ async def edit_api_key(
         raise NothingChanged
     new = _about(credential, user_id=user_id, journey=Journey.EDIT_API_KEY, method=method)
     edited = new.model_copy(update={"permissions": list(levels), "ip_whitelist": list(whitelist)})
-    return await open_request(work, edited)
+    request = await open_request(work, edited)
+    if adds_funds(credential.permissions, levels) or widens(credential.ip_whitelist, whitelist):
+        await warn_owners(work, request, before=credential)
+    return request
 
 
 async def activate_api_key(work: Work, user_id: UUID, credential_id: UUID) -> Request:

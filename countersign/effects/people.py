@@ -16,6 +16,7 @@ from countersign.domain.people import TwoFactorMethod, mask_email, mask_phone
 from countersign.domain.requests import Outcome
 from countersign.effects.ending import end_from_outside, end_overdue_from_outside
 from countersign.effects.notices import tell_person
+from countersign.effects.stop_links import SECURITY_CHANGE
 from countersign.effects.work import Desk, Work, found
 from countersign.storage import accounts, oversight, recovery_codes, requests, sessions, users
 from countersign.storage.database import Connection
@@ -46,7 +47,7 @@ async def change_user(desk: Desk, user_id: UUID, change: UserChange, *, at: date
     """
     async with desk.database.transaction() as connection:
         trails = [
-            await _on_account(desk, connection, account_id, at=at, actor=actor)
+            await on_account(desk, connection, account_id, at=at, actor=actor)
             for account_id in await oversight.accounts_concerning(connection, user_id)
         ]
         before = found(await users.get(connection, user_id))
@@ -102,7 +103,8 @@ def parse_phone(text: str) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
-async def _on_account(desk: Desk, connection: Connection, account_id: UUID, *, at: datetime, actor: Actor) -> Work:
+async def on_account(desk: Desk, connection: Connection, account_id: UUID, *, at: datetime, actor: Actor) -> Work:
+    """Return the work on one more account within a transaction, the account locked; raises ``NotFound``."""
     account = found(await accounts.lock(connection, account_id))
     return Work(connection=connection, account=account, at=at, actor=actor, rules=desk.rules, keys=desk.keys)
 
@@ -134,11 +136,13 @@ async def _carry_out(
     kept_session: bytes | None = None,
 ) -> list[Request]:
     await _store(trails[0].connection, before, after)
+    changed = list(_differences(before, after))
+    await users.note_security_change(trails[0].connection, after.id, at=trails[0].at, changed=changed)
     await sessions.delete_of_user(trails[0].connection, after.id, kept=kept_session)
     different = {"user_id": str(after.id), **_differences(before, after)}
     for work in trails:
         await work.audit(AuditTag.USER_CHANGED, request_id=request_id, **different)
-    return [request for work in trails for request in await _cancel_what_is_under_way(work, after)]
+    return [request for work in trails for request in await cancel_what_is_under_way(work, after.id, reason=_REASON)]
 
 
 async def _store(connection: Connection, before: User, after: User) -> None:
@@ -152,16 +156,13 @@ async def _store(connection: Connection, before: User, after: User) -> None:
         await recovery_codes.delete(connection, after.id)
 
 
-async def _cancel_what_is_under_way(work: Work, user: User) -> list[Request]:
-    under_way = await requests.open_of_user(work.connection, account_id=work.account.id, user_id=user.id)
+async def cancel_what_is_under_way(work: Work, user_id: UUID, *, reason: str) -> list[Request]:
+    """Cancel what the user began in the account and is open; return the requests as they stood."""
+    under_way = await requests.open_of_user(work.connection, account_id=work.account.id, user_id=user_id)
     for request in under_way:
-        await _end(work, request)
+        if not await end_overdue_from_outside(work, request):
+            await end_from_outside(work, request, Outcome.CANCELLED, reason=reason)
     return under_way
-
-
-async def _end(work: Work, request: Request) -> None:
-    if not await end_overdue_from_outside(work, request):
-        await end_from_outside(work, request, Outcome.CANCELLED, reason=_REASON)
 
 
 def _confirms_otherwise(before: User, after: User) -> bool:
@@ -174,6 +175,7 @@ def _confirms_otherwise(before: User, after: User) -> bool:
 
 
 async def _tell_person(work: Work, before: User, after: User, *, request_id: UUID | None = None) -> None:
+    await _tell_of_contact(work, before, after)
     if not _confirms_otherwise(before, after):
         return
     by_sms = after.two_factor_method is TwoFactorMethod.SMS
@@ -182,10 +184,29 @@ async def _tell_person(work: Work, before: User, after: User, *, request_id: UUI
         after.id,
         "two_factor_changed",
         request_id=request_id,
+        stop=SECURITY_CHANGE,
         before=before.two_factor_method,
         method=after.two_factor_method,
         phone=mask_phone(after.phone or "") if by_sms else "",
     )
+
+
+async def _tell_of_contact(work: Work, before: User, after: User) -> None:
+    """Tell of a new email at both addresses, and of a new phone unless it is told of as the one that codes go to."""
+    new_email, new_phone = before.email != after.email, before.phone != after.phone
+    if not new_email and (not new_phone or _confirms_otherwise(before, after)):
+        return
+    for address in (before.email, None) if new_email else (None,):
+        await tell_person(
+            work,
+            after.id,
+            "contact_changed",
+            stop=SECURITY_CHANGE,
+            address=address,
+            email=mask_email(after.email) if new_email else "",
+            phone=mask_phone(after.phone or "") if new_phone else "",
+            confirms_otherwise=_confirms_otherwise(before, after),
+        )
 
 
 def _differences(before: User, after: User) -> dict[str, Any]:

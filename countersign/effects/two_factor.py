@@ -12,6 +12,7 @@ from countersign.effects.activation import activate
 from countersign.effects.authority import require_requester
 from countersign.effects.codes import check_code
 from countersign.effects.ending import change_status, credential_of
+from countersign.effects.holding import hold_funds
 from countersign.effects.notices import tell_owners
 from countersign.effects.secrets import make_credential
 from countersign.effects.steps import require_step
@@ -42,6 +43,7 @@ def _shows_something_once(request: Request) -> bool:
 
 async def _created(work: Work, request: Request, message: TwoFactorCode) -> None:
     sealed = await make_credential(work, request)
+    await hold_funds(work, request)
     await requests.update(
         work.connection,
         request.id,
@@ -62,6 +64,7 @@ async def _edited(work: Work, request: Request, _message: TwoFactorCode) -> None
         permissions=list(request.permissions),
         ip_whitelist=list(request.ip_whitelist),
     )
+    await hold_funds(work, request)
     await work.audit_request(
         AuditTag.CREDENTIAL_EDITED,
         request,

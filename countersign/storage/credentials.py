@@ -28,6 +28,7 @@ class Credential(BaseModel, frozen=True):
     created_by: UUID
     created_at: datetime
     changed_at: datetime
+    funds_from: datetime | None
 
 
 class NewCredential(BaseModel, frozen=True):
@@ -49,7 +50,7 @@ class NewCredential(BaseModel, frozen=True):
 
 
 _COLUMNS = """id, account_id, kind, name, public_id, session_type, permissions, ip_whitelist, status, version,
-              created_by, created_at, changed_at"""
+              created_by, created_at, changed_at, funds_from"""
 
 
 async def insert(connection: Connection, new: NewCredential) -> None:
@@ -121,6 +122,20 @@ async def change(
     }
     found = await scalar(connection, query, values)
     return int(found) if found is not None else None
+
+
+async def activated_by(connection: Connection, *, account_id: UUID, user_id: UUID, since: datetime) -> list[Credential]:
+    """Return the account's active credentials that requests of the user's activated since then."""
+    query = f"""SELECT {_COLUMNS} FROM credentials c WHERE account_id = %s AND status = 'active' AND EXISTS (
+                    SELECT 1 FROM requests r WHERE r.credential_id = c.id AND r.user_id = %s
+                    AND r.outcome = 'activated' AND r.closed_at >= %s)
+                ORDER BY id"""
+    return await many(connection, Credential, query, (account_id, user_id, since))
+
+
+async def hold_funds(connection: Connection, credential_id: UUID, until: datetime | None) -> None:
+    """Store from when on the credential's funds permissions are in effect; None: they are."""
+    await connection.execute("UPDATE credentials SET funds_from = %s WHERE id = %s", (until, credential_id))
 
 
 async def count(connection: Connection, account_id: UUID) -> int:

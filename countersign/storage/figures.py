@@ -3,7 +3,7 @@
 from pydantic import BaseModel
 
 from countersign.domain.requests import Journey, Step
-from countersign.storage.database import Connection, many, one
+from countersign.storage.database import Connection, many, one, scalar
 
 
 class OpenRequests(BaseModel, frozen=True):
@@ -37,3 +37,9 @@ async def waits(connection: Connection) -> Waits | None:
                     (SELECT min(asked_at) AS oldest FROM requests
                      WHERE step = 'account_manager' AND outcome IS NULL) r"""
     return await one(connection, Waits, query)
+
+
+async def decisions_refused(connection: Connection) -> int:
+    """Return how many account managers' decisions were refused, forged ones above all."""
+    query = "SELECT coalesce(sum(decisions_refused), 0) FROM requests WHERE decisions_refused > 0"
+    return int(await scalar(connection, query))

@@ -5,13 +5,13 @@ from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from countersign.storage.database import Connection, many
 
 
 class Notice(BaseModel, frozen=True):
-    """A mail that is to go out."""
+    """A mail that is to go out: to the user, or where ``address`` says, which stays out of its repr."""
 
     id: UUID
     user_id: UUID
@@ -19,9 +19,11 @@ class Notice(BaseModel, frozen=True):
     context: dict[str, Any]
     attempts: int
     created_at: datetime
+    stop_id: UUID | None
+    address: str | None = Field(repr=False)
 
 
-async def insert(
+async def insert(  # noqa: PLR0913 - the columns of one row
     connection: Connection,
     *,
     notice_id: UUID,
@@ -30,12 +32,14 @@ async def insert(
     user_id: UUID,
     event: str,
     context: dict[str, Any],
+    stop_id: UUID | None = None,
+    address: str | None = None,
 ) -> None:
     """Put a notice into the outbox."""
     await connection.execute(
-        """INSERT INTO notices (id, account_id, request_id, user_id, event, context)
-           VALUES (%s, %s, %s, %s, %s, %s)""",
-        (notice_id, account_id, request_id, user_id, event, Jsonb(context)),
+        """INSERT INTO notices (id, account_id, request_id, user_id, event, context, stop_id, address)
+           VALUES (%s, %s, %s, %s, %s, %s, %s, %s)""",
+        (notice_id, account_id, request_id, user_id, event, Jsonb(context), stop_id, address),
     )
 
 
@@ -44,18 +48,22 @@ async def claim_due(connection: Connection, *, limit: int) -> list[Notice]:
     query = """UPDATE notices SET due_at = now() + interval '1 minute', attempts = attempts + 1 WHERE id IN (
                    SELECT id FROM notices WHERE sent_at IS NULL AND failed_at IS NULL AND due_at <= now()
                    ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED)
-               RETURNING id, user_id, event, context, attempts, created_at"""
+               RETURNING id, user_id, event, context, attempts, created_at, stop_id, address"""
     return await many(connection, Notice, query, (limit,))
 
 
 async def mark_sent(connection: Connection, notice_id: UUID) -> None:
-    """Note that the provider took it."""
-    await connection.execute("UPDATE notices SET sent_at = now(), failure = NULL WHERE id = %s", (notice_id,))
+    """Note that the provider took it; the address, if it has one of its own, is erased."""
+    await connection.execute(
+        "UPDATE notices SET sent_at = now(), failure = NULL, address = NULL WHERE id = %s", (notice_id,)
+    )
 
 
 async def mark_failed(connection: Connection, notice_id: UUID, *, failure: str) -> None:
-    """Note that the provider will never take it."""
-    await connection.execute("UPDATE notices SET failed_at = now(), failure = %s WHERE id = %s", (failure, notice_id))
+    """Note that the provider will never take it; the address, if it has one of its own, is erased."""
+    await connection.execute(
+        "UPDATE notices SET failed_at = now(), failure = %s, address = NULL WHERE id = %s", (failure, notice_id)
+    )
 
 
 async def give_back(connection: Connection, notice_id: UUID, *, seconds: int) -> None:

@@ -16,7 +16,10 @@ from countersign.storage.database import Connection, many, one, scalar
 
 
 class Request(BaseModel, frozen=True):
-    """One approval as it stands; its sealed copy, a new phone number and a kept session are never part of it."""
+    """One approval as it stands; its sealed copy, a new phone number and a kept session are never part of it.
+
+    ``security_changed_at`` is of the person who began it, ``funds_from`` of its credential.
+    """
 
     id: UUID
     account_id: UUID
@@ -52,6 +55,9 @@ class Request(BaseModel, frozen=True):
     send_expires_at: datetime | None = None
     delivery: Delivery | None = None
     failure: str | None = None
+    decisions_refused: int = 0
+    security_changed_at: datetime | None = None
+    funds_from: datetime | None = None
 
     @property
     def workflow_id(self) -> str:
@@ -85,8 +91,11 @@ _SELECT = """
            r.name, r.name_key, r.session_type, r.permissions, r.ip_whitelist, r.two_factor_method, r.change_to,
            r.deadline, r.asked_at, r.reminders, r.reveal_challenge, r.revealed_at, r.saved_at, r.created_at,
            r.changed_at, r.closed_at, c.id AS challenge_id, c.channel, c.key_id, c.wrong_codes, s.number AS send_number,
-           s.opened_at AS send_opened_at, s.expires_at AS send_expires_at, s.delivery, s.failure
+           s.opened_at AS send_opened_at, s.expires_at AS send_expires_at, s.delivery, s.failure, r.decisions_refused,
+           u.security_changed_at, k.funds_from
     FROM requests r
+    JOIN users u ON u.id = r.user_id
+    LEFT JOIN credentials k ON k.id = r.credential_id
     LEFT JOIN challenges c ON c.request_id = r.id AND c.step = r.step
     LEFT JOIN LATERAL (SELECT * FROM code_sends WHERE challenge_id = c.id ORDER BY number DESC LIMIT 1) s ON true
 """
@@ -192,6 +201,12 @@ async def close(connection: Connection, request_id: UUID, *, outcome: Outcome, r
         kept_session=None,
         closed_at=datetime.now().astimezone(),
     )
+
+
+async def count_refused_decision(connection: Connection, request_id: UUID) -> int:
+    """Count one more refused decision; return how many there were."""
+    query = "UPDATE requests SET decisions_refused = decisions_refused + 1 WHERE id = %s RETURNING decisions_refused"
+    return int(await scalar(connection, query, (request_id,)))
 
 
 async def read_sealed(connection: Connection, request_id: UUID) -> bytes | None:

@@ -24,6 +24,8 @@ class User(BaseModel):
     totp_last_step: int
     staff_role: Role | None
     created_at: datetime
+    security_changed_at: datetime | None = None
+    security_changed: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"User(id={self.id})"
@@ -75,6 +77,14 @@ async def set_two_factor(
     """Store the two-factor method; a sealed seed goes with the authenticator only."""
     await connection.execute(
         "UPDATE users SET two_factor_method = %s, totp_seed = %s WHERE id = %s", (method, totp_seed, user_id)
+    )
+
+
+async def note_security_change(connection: Connection, user_id: UUID, *, at: datetime, changed: list[str]) -> None:
+    """Store when and what was last changed of how the user is reached or confirms."""
+    await connection.execute(
+        "UPDATE users SET security_changed_at = greatest(security_changed_at, %s), security_changed = %s WHERE id = %s",
+        (at, changed, user_id),
     )
 
 

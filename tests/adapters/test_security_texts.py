@@ -17,9 +17,13 @@ CONTEXT: dict[str, Any] = {
     "phone": "",
     "codes": 10,
     "codes_left": 9,
+    "stop_link": "https://example.com/stop/1#token",
+    "stop_until": "2026-03-08 12:00 UTC",
+    "email": "n•••@example.com",
+    "confirms_otherwise": False,
     "settings_url": "https://example.com/security",
 }
-EVENTS = ["two_factor_changed", "recovery_codes_shown", "recovery_code_used"]
+EVENTS = ["two_factor_changed", "recovery_codes_shown", "recovery_code_used", "contact_changed"]
 METHODS = ["authenticator", "sms", "none"]
 
 

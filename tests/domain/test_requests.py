@@ -12,6 +12,7 @@ from countersign.domain.requests import (
     Journey,
     Outcome,
     Step,
+    is_told,
     status_after_end,
 )
 
@@ -105,3 +106,11 @@ def test_new_recovery_codes_are_no_method() -> None:
     assert not ChangeTo.RECOVERY_CODES.enrols
     with pytest.raises(KeyError):
         _ = ChangeTo.RECOVERY_CODES.method
+
+
+@pytest.mark.parametrize(
+    ("refused", "told"),
+    [(1, True), (10, True), (11, False), (99, False), (100, True), (101, False), (110, False), (1000, True)],
+)
+def test_the_trail_tells_of_the_first_refused_decisions_and_then_of_fewer(refused: int, *, told: bool) -> None:
+    assert is_told(refused) is told

@@ -26,6 +26,8 @@ def test_the_defaults_are_those_of_the_design() -> None:
         "first_reminder": timedelta(hours=4),
         "second_reminder": timedelta(hours=24),
         "statement_lifetime": timedelta(minutes=10),
+        "funds_hold": timedelta(hours=24),
+        "stop_link_lifetime": timedelta(days=7),
         "session_idle": timedelta(minutes=30),
         "session_lifetime": timedelta(hours=12),
         "whitelist_entries": 100,

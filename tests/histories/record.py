@@ -4,6 +4,9 @@ Run it when a journey was changed so that old histories may go (none of it runs 
 was added; names of ends after the command record these alone. It starts a PostgreSQL and a Temporal server of its own,
 with short deadlines instead of skipped time, and payloads that are not encrypted. All people, codes and addresses in it
 are made up for the recording.
+
+``fix_garbage_dropped_then_activated.json`` is from before garbage decisions were refused on the record
+(``workflows/messages.py``): the same tale as ``fix_forged_then_activated``, told by the code of then.
 """
 
 import asyncio
@@ -111,6 +114,13 @@ async def fix_rejected(cast: Cast) -> Flow:
     return await _decided(cast, await (await cast.owner.create_fix()).to_account_manager(), "reject")
 
 
+async def fix_forged_then_activated(cast: Cast) -> Flow:
+    flow = await (await cast.owner.create_fix()).to_account_manager()
+    await flow.handle.signal("account_manager_decision", {})
+    await flow.handle.signal("account_manager_decision")
+    return await _decided(cast, flow, "activate")
+
+
 async def fix_reminded_then_activated(cast: Cast) -> Flow:
     flow = await (await cast.owner.create_fix()).to_account_manager()
     await asyncio.sleep(1.5)
@@ -198,6 +208,7 @@ PATIENT: list[Tale] = [
     create_cancelled_in_temporal,
     fix_activated,
     fix_rejected,
+    fix_forged_then_activated,
     edit_activated,
     edit_later,
     api_key_activated,
@@ -278,6 +289,9 @@ def main() -> None:
             key_ring=SecretStr(new_key_ring_json()),
             jwt_issuer=ISSUER,
             jwt_key_file=issuer.jwks_file,
+            oidc_issuer="https://identity.example",
+            oidc_client_id="countersign",
+            oidc_client_secret=SecretStr("secret"),
             twilio_account_sid=f"AC{'0' * 32}",
             twilio_auth_token=SecretStr("token"),
             twilio_from="+447700900000",

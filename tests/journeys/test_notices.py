@@ -97,15 +97,17 @@ async def test_activate_later_is_told_as_created_and_no_more(cast: Cast) -> None
 async def test_an_edit_is_told_as_edited_and_deactivated_then_as_activated(cast: Cast) -> None:
     key_id = await cast.owner.inactive_api_key("bot")
     flow = await cast.second_owner.begin(f"/api-keys/{key_id}/edits", _EDIT)
-    assert await _events(cast) == ["credential_created"]
+    assert await _events(cast) == ["credential_created", "more_access_requested"]
 
     await flow.to_activation_code()
     await flow.enter_activation_code()
 
-    assert await _events(cast) == ["credential_created", "credential_edited", "credential_activated"]
+    told = ["credential_created", "more_access_requested", "credential_edited", "credential_activated"]
+    assert await _events(cast) == told
     for owner in (cast.owner, cast.sms_owner, cast.bare_owner):
         assert _once(await subjects(cast, owner)) == {
             "API key created: bot",
+            "More access asked for: bot",
             "API key edited and deactivated: bot",
             "API key activated: bot",
         }
@@ -128,9 +130,10 @@ async def test_the_mail_about_a_creation_tells_who_did_it_and_what_the_key_may_d
     assert all(part in body for part in ("owner created “bot”", "Can move funds: Funds Wallet", "any IP address"))
 
 
-async def test_an_edit_cancelled_before_its_code_is_told_to_nobody(cast: Cast) -> None:
+async def test_an_edit_that_takes_away_is_told_to_nobody_when_it_is_cancelled_before_its_code(cast: Cast) -> None:
     key_id = await cast.owner.inactive_api_key()
-    await (await cast.owner.begin(f"/api-keys/{key_id}/edits", _EDIT)).cancel()
+    less = {**_EDIT, "permissions": ["read"]}
+    await (await cast.owner.begin(f"/api-keys/{key_id}/edits", less)).cancel()
 
     assert await _events(cast) == ["credential_created"]
 
