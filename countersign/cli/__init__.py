@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from countersign.cli import fix, requests
+from countersign.cli import fix, keys, requests
 from countersign.cli.accounts import accounts_app, users_app
 from countersign.cli.demo import demo
 from countersign.cli.people import otp, token
@@ -33,5 +33,11 @@ def main() -> None:
 
 for command in (up, demo, api, worker, migrate, seed, token, otp):
     app.command()(command)
-for name, group in {"requests": requests.app, "fix": fix.app, "accounts": accounts_app, "users": users_app}.items():
+for name, group in {
+    "requests": requests.app,
+    "fix": fix.app,
+    "accounts": accounts_app,
+    "users": users_app,
+    "keys": keys.app,
+}.items():
     app.add_typer(group, name=name)
