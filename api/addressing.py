@@ -73,8 +73,10 @@ def message_key(keys: KeyRing, actor: Actor, idempotency_key: str | None, *, sai
     """Return the key a message counts under.
 
     With an Idempotency-Key it is the same whenever the same user says the same; what is said may be a code, so it
-    goes in under a key of the ring. Without one, each message counts by itself.
+    goes in under a key of the ring: the eldest, or what is repeated after another key took over would count again.
+    Without one, each message counts by itself.
     """
     if idempotency_key is None:
         return str(uuid4())
-    return keys.mac(Purpose.MESSAGE_KEY, f"{actor.user_id}\n{idempotency_key}\n{said}".encode()).hex()
+    message = f"{actor.user_id}\n{idempotency_key}\n{said}".encode()
+    return keys.mac(Purpose.MESSAGE_KEY, message, key_id=keys.eldest).hex()

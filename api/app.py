@@ -10,6 +10,7 @@ from fastapi.staticfiles import StaticFiles
 from api import document, problems
 from api.codec import codec_app
 from api.compression import Compressed
+from api.fitting_keys import FittingKeys
 from api.headers import SecurityHeaders
 from api.identity_provider import IdentityProvider
 from api.limits import BodyLimit, LoopbackOnly, NoStore
@@ -33,6 +34,7 @@ from api.services import Services
 from api.static_files import STATIC
 from api.tokens import TokenVerifier
 from countersign.adapters.local_inbox import LocalInbox
+from countersign.dispatch.key_watch import KeyWatch
 from countersign.settings import Settings
 from countersign.wiring import API_PURPOSES, messenger, parts, require_service_settings
 
@@ -80,12 +82,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI, *, settings: Settings) -> AsyncIterator[None]:
     require_service_settings(settings)
-    async with parts(settings, purposes=API_PURPOSES, lazy=True) as core:
+    async with (
+        parts(settings, purposes=API_PURPOSES, lazy=True) as core,
+        KeyWatch(core.database, core.keys, kind="api").running() as watch,
+    ):
         app.state.services = Services(
             core=core,
             messenger=messenger(core),
             tokens=TokenVerifier(settings),
             inbox=LocalInbox(settings.data) if settings.mode == "local" else None,
+            watch=watch,
         )
         yield
 
@@ -103,6 +109,7 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     # The last one added is the outermost.
+    app.add_middleware(FittingKeys, watch=lambda: app.state.services.watch, answer=errors.refused)
     if settings.mode == "local":
         app.add_middleware(LoopbackOnly, answer=errors.refused)
     limits = dict.fromkeys(_CODEC_PATHS, _PAYLOADS_BYTES)

@@ -1,4 +1,7 @@
-"""The codec endpoint: lets ops read payloads in the Temporal UI, and the ``temporal`` command encode what it sends."""
+"""The codec endpoint: lets ops read payloads in the Temporal UI, and the ``temporal`` command encode what it sends.
+
+What is decoded shows no one-time code, nor anything else that could be used to act (see ``api.redaction``).
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -12,8 +15,9 @@ from starlette.routing import Route
 from temporalio.api.common.v1 import Payload, Payloads
 
 from api.problems import Unforeseen, install_handlers, problem_response
+from api.redaction import redact
 from api.services import Services
-from countersign.adapters.payload_codec import endpoint_codec
+from countersign.adapters.payload_codec import EndpointCodec, endpoint_codec
 from countersign.domain.errors import DomainError, Forbidden, InvalidInput, NotSignedIn
 from countersign.domain.people import Role
 from countersign.settings import Settings
@@ -44,12 +48,25 @@ def codec_app(settings: Settings, services: Callable[[], Services]) -> Starlette
 async def _answer(request: Request, services: Services, *, roles: set[Role], decode: bool) -> Response:
     try:
         await _require_role(request, services, roles)
+        _require_namespace(request, services.settings.temporal_namespace)
         payloads = _parse(await request.body())
     except DomainError as error:
         return problem_response(error)
     codec = endpoint_codec(services.core.keys, services.settings.temporal_namespace)
-    done = await (codec.decode(payloads) if decode else codec.encode(payloads))
+    done = await (_decoded(codec, payloads) if decode else codec.encode(payloads))
     return JSONResponse(MessageToDict(Payloads(payloads=done)))
+
+
+async def _decoded(codec: EndpointCodec, payloads: Sequence[Payload]) -> list[Payload]:
+    decoded = await codec.decode(payloads)
+    # What passed through is what the caller had already.
+    return [after if after is before else redact(after) for before, after in zip(payloads, decoded, strict=True)]
+
+
+def _require_namespace(request: Request, namespace: str) -> None:
+    # The UI and the command say whose payloads they are; those of another namespace could not be opened anyway.
+    if request.headers.get("x-namespace", namespace) != namespace:
+        raise Forbidden(f"This endpoint reads and writes payloads of the namespace {namespace} alone.")
 
 
 async def _require_role(request: Request, services: Services, roles: set[Role]) -> None:

@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from countersign.adapters.keyring import KeyFault
 from countersign.domain.errors import BY_SLUG, DomainError, InvalidInput, NotSignedIn, Unavailable
 from countersign.domain.quoting import quote
 
@@ -102,6 +103,7 @@ def install(app: FastAPI) -> None:
 def install_handlers(app: Starlette) -> None:
     """Let every error of the app, which may be a mounted one, become a problem."""
     app.add_exception_handler(DomainError, _domain_error)
+    app.add_exception_handler(KeyFault, _key_fault)
     app.add_exception_handler(HTTPException, _http_error)
 
 
@@ -118,6 +120,11 @@ async def _describe(slug: str) -> dict[str, Any]:
 
 async def _domain_error(_request: Request, error: Exception) -> JSONResponse:
     return problem_response(error if isinstance(error, DomainError) else Unavailable())
+
+
+async def _key_fault(_request: Request, error: Exception) -> JSONResponse:
+    _LOG.error("A key is missing or does not fit: %s", error)
+    return problem_response(Unavailable("This cannot be opened at present; nothing is lost, and ops are told."))
 
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:

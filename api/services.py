@@ -11,6 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.tokens import TokenVerifier
 from countersign.adapters.local_inbox import LocalInbox
+from countersign.dispatch.key_watch import KeyWatch
 from countersign.dispatch.messenger import Messenger
 from countersign.domain.errors import Forbidden, NotSignedIn, PrimeLiquidityRequired, Unavailable
 from countersign.domain.messages import Actor, ActorKind
@@ -29,6 +30,7 @@ class Services:
     messenger: Messenger
     tokens: TokenVerifier
     inbox: LocalInbox | None
+    watch: KeyWatch
 
     @property
     def desk(self) -> Desk:

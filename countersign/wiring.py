@@ -71,7 +71,11 @@ async def parts(settings: Settings, *, purposes: frozenset[Purpose], lazy: bool)
     Raises ``SettingsMissing``, ``KeyRingInvalid``, and ``RuntimeError`` when Temporal does not answer (never if lazy).
     """
     _require_database(settings)
-    keys = load_key_ring(json_text=settings.key_ring.get_secret_value(), file=settings.key_ring_file, purposes=purposes)
+    keys = load_key_ring(
+        json_text=settings.key_ring.get_secret_value(),
+        file=settings.key_ring_file,
+        purposes=held_purposes(purposes),
+    )
     database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size)
     await database.open()
     try:
@@ -87,6 +91,11 @@ async def parts(settings: Settings, *, purposes: frozenset[Purpose], lazy: bool)
         yield Parts(settings=settings, keys=keys, database=database, desk=desk, client=client)
     finally:
         await database.close()
+
+
+def held_purposes(purposes: frozenset[Purpose]) -> frozenset[Purpose]:
+    """Return the purposes with what every process needs to prove that its keys fit the database."""
+    return purposes | {Purpose.KEY_CHECK}
 
 
 def _require_database(settings: Settings) -> None:

@@ -5,6 +5,8 @@ import logging
 import signal
 from contextlib import aclosing, suppress
 
+from countersign.dispatch.key_watch import KeyWatch
+from countersign.domain.errors import Unavailable
 from countersign.settings import Settings
 from countersign.wiring import (
     WORKER_PURPOSES,
@@ -22,7 +24,10 @@ _PAUSE_SECONDS = 1.0
 
 
 async def run_worker(settings: Settings) -> None:
-    """Work until SIGINT or SIGTERM; Temporal and the database may come up later, go away, and come back."""
+    """Work until SIGINT or SIGTERM; Temporal and the database may come up later, go away, and come back.
+
+    Raises ``KeysUnfit`` when the key ring does not fit the database, at the start or at any time after.
+    """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     require_service_settings(settings)
     stop = asyncio.Event()
@@ -39,13 +44,43 @@ async def run_worker(settings: Settings) -> None:
 
 
 async def _work(core: Parts, stop: asyncio.Event) -> None:
+    async with KeyWatch(core.database, core.keys, kind="worker").running() as watch:
+        if await _proven(watch, stop):
+            await _work_with_fitting_keys(core, watch, stop)
+
+
+async def _proven(watch: KeyWatch, stop: asyncio.Event) -> bool:
+    while not stop.is_set():
+        try:
+            await watch.require()
+        except Unavailable as error:
+            _LOG.warning("Waiting until the keys can be checked: %s", error)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _PAUSE_SECONDS)
+        else:
+            return True
+    return False
+
+
+async def _work_with_fitting_keys(core: Parts, watch: KeyWatch, stop: asyncio.Event) -> None:
     async with aclosing(sms_sender(core.settings)) as sms, aclosing(mail_sender(core.settings)) as mail:
         chores = asyncio.create_task(dispatcher(core, mail).run())
         try:
             async with worker(core, sms=sms, mail=mail):
                 _LOG.info("Working on the task queue %s", core.settings.task_queue)
-                await stop.wait()
+                await _until(stop, watch)
         finally:
             chores.cancel()
             with suppress(asyncio.CancelledError):
                 await chores
+
+
+async def _until(stop: asyncio.Event, watch: KeyWatch) -> None:
+    asked, unfit = asyncio.create_task(stop.wait()), asyncio.create_task(watch.unfit())
+    try:
+        await asyncio.wait({asked, unfit}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        asked.cancel()
+        unfit.cancel()
+    if not stop.is_set():
+        raise unfit.result()

@@ -12,9 +12,10 @@ from starlette.exceptions import HTTPException
 
 from api.pages.rendering import fragment, is_fragment, page, plain_page, wants_html
 from api.problems import internal_error, problem_response
+from countersign.adapters.keyring import KeyFault
 from countersign.domain.errors import ActingForAnother, DomainError, SessionEnded
 
-_KINDS = (DomainError, RequestValidationError, HTTPException)
+_KINDS = (DomainError, KeyFault, RequestValidationError, HTTPException)
 _DIALOG = frozenset({"dialog", "dialog-panel"})
 _NOT_REPEATED = frozenset({"code"})
 Handler = Callable[[Request, Exception], Awaitable[Response]]

@@ -19,9 +19,10 @@ Health = Literal["up", "down"]
 
 
 class Readiness(BaseModel):
-    """What works. Without the database nothing does; without the rest, starts are accepted and wait."""
+    """What works. Without the database and keys that fit it nothing does; without the rest, starts are accepted."""
 
     database: Health
+    keys: Health
     temporal: Health
     worker: Health
 
@@ -32,15 +33,21 @@ async def alive() -> dict[str, str]:
     return {"status": "alive"}
 
 
-@router.get("/readyz", responses={503: {"model": Readiness, "description": "The database does not answer."}})
+@router.get(
+    "/readyz",
+    responses={503: {"model": Readiness, "description": "Without the database, or keys that fit it."}},
+)
 async def ready(services: UsedServices, response: Response) -> Readiness:
     """Return 200 while requests can be accepted, and which part is ill."""
-    database, temporal, worker = await asyncio.gather(
-        _health(services.core.database.ping()), _health(_temporal(services)), _health(_worker(services))
+    database, keys, temporal, worker = await asyncio.gather(
+        _health(services.core.database.ping()),
+        _health(services.watch.require()),
+        _health(_temporal(services)),
+        _health(_worker(services)),
     )
-    if database == "down":
+    if "down" in {database, keys}:
         response.status_code = 503
-    return Readiness(database=database, temporal=temporal, worker=worker)
+    return Readiness(database=database, keys=keys, temporal=temporal, worker=worker)
 
 
 async def _health(check: Awaitable[object]) -> Health:

@@ -1,30 +1,24 @@
 """The key ring: master keys with ids, of which each process holds derived keys for its own purposes alone."""
 
-import base64
-import binascii
 import hashlib
 import hmac
-import json
 import os
-import re
-import secrets
-import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from countersign.adapters.ring_file import read_ring_file
+from countersign.adapters.ring_text import KEY_ID, KeyRingInvalid, RingText
+
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
 _SEAL_VERSION = 1
-_KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_BASE64URL = re.compile(r"[A-Za-z0-9_-]+={0,2}")
-_READABLE_BY_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 class Purpose(StrEnum):
@@ -45,17 +39,21 @@ class Purpose(StrEnum):
     MESSAGE_KEY = "message_key"
     AUDIT = "audit"
     CHECKPOINT = "checkpoint"
+    KEY_CHECK = "key_check"
 
 
-class KeyRingInvalid(Exception):
-    """The key ring cannot be used; ``str()`` says why and how to mend it, without key material."""
+class KeyFault(Exception):
+    """A value needs a key that this process lacks, or does not fit its key; ``str()`` shows ids and purposes alone.
+
+    No ``DomainError``: nobody's message is answered with it, and what an effect wrote before it is undone.
+    """
 
 
-class KeyNotHeld(Exception):
+class KeyNotHeld(KeyFault):
     """The key is not among those this process was given."""
 
 
-class SealBroken(Exception):
+class SealBroken(KeyFault):
     """The sealed value was changed, belongs elsewhere, or was sealed under a key that is gone."""
 
 
@@ -71,16 +69,31 @@ class KeyRing:
         """Return the ring of ``{"current": "k1", "keys": {"k1": "<base64url of 32 bytes or more>"}}``.
 
         Each key is derived here (HKDF-SHA-256, RFC 5869) for ``purposes`` and no others; the masters are not
-        kept. Raises ``KeyRingInvalid``.
+        kept. A ring that ``derive_ring`` made is taken as well. Raises ``KeyRingInvalid``.
         """
-        current, masters = _parse(text)
+        return cls.of(RingText.parse(text), purposes=purposes)
+
+    @classmethod
+    def of(cls, ring: RingText, *, purposes: Iterable[Purpose]) -> Self:
+        """Return the keys of ``purposes``; raises ``KeyRingInvalid`` when a derived ring lacks one."""
         wanted = tuple(purposes)
-        derived = {
-            (purpose, key_id): _derive(master, purpose=purpose, key_id=key_id)
-            for key_id, master in masters.items()
+        derived = derive_ring(ring, wanted) if ring.masters else ring
+        keys = {
+            (purpose, key_id): _held(by_purpose, purpose)
+            for key_id, by_purpose in derived.derived.items()
             for purpose in wanted
         }
-        return cls(current=current, keys=derived)
+        return cls(current=ring.current, keys=keys)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids, oldest first."""
+        return tuple(dict.fromkeys(key_id for _, key_id in self._keys))
+
+    @property
+    def eldest(self) -> str:
+        """The id that stays first through every rotation, until it is retired."""
+        return next(iter(self.ids), self.current)
 
     def __repr__(self) -> str:
         """Show ids and purposes, never a key."""
@@ -96,7 +109,7 @@ class KeyRing:
         wanted = self.current if key_id is None else key_id
         held = self._keys.get((purpose, wanted))
         if held is None:
-            shown = wanted if _KEY_ID.fullmatch(wanted) else "?"
+            shown = wanted if KEY_ID.fullmatch(wanted) else "?"
             raise KeyNotHeld(f"This process holds no key for {purpose.value} under the id {shown}.")
         return held
 
@@ -129,9 +142,7 @@ class KeyRing:
 
 def new_key_ring_json() -> str:
     """Return the text of a new ring with one random key of 256 bits."""
-    key_id = f"k{secrets.token_hex(4)}"
-    master = base64.urlsafe_b64encode(os.urandom(_KEY_BYTES)).decode()
-    return json.dumps({"current": key_id, "keys": {key_id: master}})
+    return RingText.new().dump()
 
 
 def load_key_ring(*, json_text: str, file: Path | None, purposes: Iterable[Purpose]) -> KeyRing:
@@ -139,70 +150,47 @@ def load_key_ring(*, json_text: str, file: Path | None, purposes: Iterable[Purpo
 
     Raises ``KeyRingInvalid`` when neither is given, or the file is missing or readable by others.
     """
+    return KeyRing.of(load_ring_text(json_text=json_text, file=file), purposes=purposes)
+
+
+def load_ring_text(*, json_text: str, file: Path | None) -> RingText:
+    """Return what ``json_text`` says if given, else ``file``; raises ``KeyRingInvalid``."""
     if json_text:
-        return KeyRing.from_json(json_text, purposes=purposes)
+        return RingText.parse(json_text)
     if file is None:
         raise KeyRingInvalid(
             "There is no key ring: give COUNTERSIGN_KEY_RING_FILE (a file, mode 0600) or COUNTERSIGN_KEY_RING."
         )
-    return KeyRing.from_json(_read_private(file), purposes=purposes)
+    return RingText.parse(read_ring_file(file))
 
 
-def _read_private(file: Path) -> str:
-    try:
-        with file.open(encoding="utf-8") as handle:
-            # The handle is asked, not the path, so that the file that is checked is the file that is read.
-            if os.fstat(handle.fileno()).st_mode & _READABLE_BY_OTHERS:
-                raise KeyRingInvalid(f"The key ring file {file} is open to other users: run chmod 600 {file}")
-            return handle.read()
-    except OSError as error:
-        raise KeyRingInvalid(f"The key ring file {file} cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise KeyRingInvalid(f"The key ring file {file} is not text.") from None
+def derive_ring(ring: RingText, purposes: Iterable[Purpose]) -> RingText:
+    """Return a ring that holds of every key what is derived for ``purposes``, and no master.
 
-
-def _parse(text: str) -> tuple[str, dict[str, bytes]]:
-    try:
-        ring = json.loads(text, object_pairs_hook=_without_duplicates)
-    except (ValueError, RecursionError):
-        # The parser's own message quotes its input, which is key material.
-        raise KeyRingInvalid("The key ring is not valid JSON, or names a member twice.") from None
-    if not isinstance(ring, dict) or not isinstance(ring.get("keys"), dict) or not ring["keys"]:
-        raise KeyRingInvalid('The key ring must look like {"current": "k1", "keys": {"k1": "<base64url>"}}.')
-    masters = {key_id: _master(key_id, text) for key_id, text in ring["keys"].items()}
-    if len(set(masters.values())) < len(masters):
-        raise KeyRingInvalid("Two ids of the key ring have the same key.")
-    current = ring.get("current")
-    if not isinstance(current, str) or current not in masters:
-        raise KeyRingInvalid(f"The key ring's current id is none of its ids ({', '.join(masters)}).")
-    return current, masters
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        raise ValueError
-    return members
-
-
-def _master(key_id: str, text: object) -> bytes:
-    if not _KEY_ID.fullmatch(key_id):
-        raise KeyRingInvalid("A key id has 1 to 64 letters, digits, hyphens or underscores.")
-    if not isinstance(text, str) or not _BASE64URL.fullmatch(text):
-        raise KeyRingInvalid(f"The key {key_id} is not base64url text.")
-    unpadded = text.rstrip("=")
-    try:
-        master = base64.urlsafe_b64decode(unpadded + "=" * (-len(unpadded) % 4))
-    except binascii.Error:
-        raise KeyRingInvalid(f"The key {key_id} is not base64url text.") from None
-    if len(master) < _KEY_BYTES:
-        raise KeyRingInvalid(f"The key {key_id} has {len(master)} bytes; at least {_KEY_BYTES} are needed.")
-    return master
+    Raises ``KeyRingInvalid`` for a ring that is derived itself.
+    """
+    if not ring.masters:
+        raise KeyRingInvalid("This key ring is a derived one; only a ring of masters can be derived from.")
+    wanted = sorted(purposes)
+    derived = {
+        key_id: {purpose.value: _derive(master, purpose=purpose, key_id=key_id) for purpose in wanted}
+        for key_id, master in ring.masters.items()
+    }
+    return RingText(current=ring.current, next=ring.next, derived=derived)
 
 
 def _derive(master: bytes, *, purpose: Purpose, key_id: str) -> bytes:
     info = f"countersign/1/{purpose.value}/{key_id}".encode()
     return HKDF(algorithm=SHA256(), length=_KEY_BYTES, salt=None, info=info).derive(master)
+
+
+def _held(by_purpose: Mapping[str, bytes], purpose: Purpose) -> bytes:
+    if purpose.value not in by_purpose:
+        raise KeyRingInvalid(
+            f"The key ring holds no key for {purpose.value}: it was derived for another kind of process, or by an "
+            "older version; derive it anew with `countersign keys derive`."
+        )
+    return by_purpose[purpose.value]
 
 
 def _split(sealed: bytes) -> tuple[str, bytes, bytes]:

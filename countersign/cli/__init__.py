@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from countersign.cli import audit, fix, requests
+from countersign.cli import audit, fix, keys, requests
 from countersign.cli.accounts import accounts_app, users_app
 from countersign.cli.demo import demo
 from countersign.cli.people import otp, token
@@ -39,6 +39,7 @@ groups = {
     "accounts": accounts_app,
     "users": users_app,
     "audit": audit.app,
+    "keys": keys.app,
 }
 for name, group in groups.items():
     app.add_typer(group, name=name)

@@ -6,11 +6,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from temporalio.service import RPCError
 
-from countersign.adapters.keyring import KeyRingInvalid, Purpose
+from countersign.adapters.keyring import Purpose
 from countersign.cli.context import command_settings
 from countersign.domain.errors import Unavailable
 from countersign.domain.messages import Actor, ActorKind
-from countersign.wiring import Parts, SettingsMissing, parts
+from countersign.effects.key_fitness import require_fitting
+from countersign.wiring import Parts, parts
 
 OPS = Actor(kind=ActorKind.OPS)
 OPS_PURPOSES = frozenset({Purpose.PAYLOAD, Purpose.AUDIT})
@@ -18,17 +19,20 @@ OPS_PURPOSES = frozenset({Purpose.PAYLOAD, Purpose.AUDIT})
 
 @asynccontextmanager
 async def opened(*, temporal: bool = False, purposes: frozenset[Purpose] = OPS_PURPOSES) -> AsyncIterator[Parts]:
-    """Open the database, and Temporal if asked for; what does not answer is told as ``Unavailable``."""
+    """Open the database, and Temporal if asked for, with the keys of ``purposes``.
+
+    What does not answer is told as ``Unavailable``; raises ``KeysUnfit`` for a ring that does not fit the database.
+    """
     settings = command_settings()
     # The pool tells of each vain attempt; the command tells once.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     async with AsyncExitStack() as stack:
         try:
             core = await stack.enter_async_context(parts(settings, purposes=purposes, lazy=not temporal))
-        except KeyRingInvalid as error:
-            raise SettingsMissing(str(error)) from None
         except RuntimeError:
             raise Unavailable(f"Temporal does not answer at {settings.temporal_address}.") from None
+        async with core.database.connection() as connection:
+            await require_fitting(connection, core.keys)
         try:
             yield core
         except RPCError as error:

@@ -205,3 +205,13 @@ class RequestAt(_Model):
 
     request_id: UUID
     at: datetime
+
+
+def _models(base: type[_Model]) -> list[type[_Model]]:
+    return [base, *(deeper for model in base.__subclasses__() for deeper in _models(model))]
+
+
+# What could be used to act, by the name of its field: whoever hides a field from reprs hides it from ops too.
+SECRET_FIELDS = frozenset(
+    name for model in _models(_Model) for name, field in model.model_fields.items() if not field.repr
+)

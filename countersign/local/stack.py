@@ -12,7 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from countersign.adapters.keyring import new_key_ring_json
+from countersign.adapters.keyring import derive_ring, load_ring_text, new_key_ring_json
+from countersign.adapters.ring_file import replace_ring_file
 from countersign.local.data_folder import hold_data_folder, wipe
 from countersign.local.demo import seed
 from countersign.local.environment import ENVIRONMENT_NAME, stack_variables
@@ -29,9 +30,11 @@ from countersign.local.voice import Voice
 from countersign.local.welcome import Addresses, welcome
 from countersign.settings import Settings
 from countersign.storage.migrate import migrate
+from countersign.wiring import API_PURPOSES, WORKER_PURPOSES, held_purposes
 
 _READY_SECONDS = 60.0
 _WORKER_GRACE_SECONDS = 15.0
+_PURPOSES = {"api": API_PURPOSES, "worker": WORKER_PURPOSES}
 
 
 @dataclass(frozen=True)
@@ -171,14 +174,26 @@ class _Stack:
         variables["TEMPORAL_ADDRESS"] = self._temporal.address if self._temporal else self._external_temporal
         write_environment(self._data / ENVIRONMENT_NAME, variables)
         os.environ.update(variables)
+        self._derive_rings(Settings())
+
+    def _derive_rings(self, settings: Settings) -> None:
+        # Beside the ring of masters, which the commands of ops work with, lies one for each process: no process is
+        # given more keys than it needs.
+        masters = load_ring_text(json_text=settings.key_ring.get_secret_value(), file=settings.key_ring_file)
+        for name, purposes in _PURPOSES.items():
+            replace_ring_file(self._ring_of(name), derive_ring(masters, held_purposes(purposes)).dump())
+
+    def _ring_of(self, name: str) -> Path:
+        return self._data / f"key-ring-{name}.json"
 
     def _start_own(self, name: str, *, grace_seconds: float = 10.0) -> None:
         self._voice.say(f"Starting the {name}")
+        kept = {variable: value for variable, value in os.environ.items() if variable != "COUNTERSIGN_KEY_RING"}
         self._supervisor.start(
             Program(
                 name=name,
                 command=(sys.executable, "-m", "countersign", name),
-                environment={**os.environ, "PYTHONUNBUFFERED": "1"},
+                environment={**kept, "COUNTERSIGN_KEY_RING_FILE": str(self._ring_of(name)), "PYTHONUNBUFFERED": "1"},
                 grace_seconds=grace_seconds,
             )
         )

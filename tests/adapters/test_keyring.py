@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from countersign.adapters.keyring import (
     KeyNotHeld,
     KeyRing,
-    KeyRingInvalid,
     Purpose,
     SealBroken,
     load_key_ring,
     new_key_ring_json,
 )
+from countersign.adapters.ring_text import KeyRingInvalid
 
 OLD = base64.urlsafe_b64encode(b"o" * 32).decode()
 NEW = base64.urlsafe_b64encode(b"n" * 40).decode().rstrip("=")

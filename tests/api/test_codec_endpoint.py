@@ -1,7 +1,7 @@
 """The codec endpoint: ops read payloads, account managers encode what they send, and nobody else either."""
 
 import json
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,13 @@ from typing import Any
 import httpx
 import pytest
 from google.protobuf.json_format import MessageToDict
+from temporalio.api.common.v1 import Payload
 
 from api import codec
+from countersign.adapters.payload_codec import endpoint_codec
 from countersign.settings import Settings
 from tests.support.cast import Cast, Person
+from tests.support.histories import payloads_in
 from tests.support.stage import api_of
 
 UI = "https://temporal.example"
@@ -156,3 +159,47 @@ async def test_it_is_open_on_a_local_stack_that_says_so(settings: Settings, tmp_
         assert (await ask(client, "decode", None, [PLAIN])).status_code == 200
     async with api_of(settings.model_copy(update=local)) as client:
         assert (await ask(client, "decode", None, [PLAIN])).status_code == 401
+
+
+async def test_a_decoded_message_shows_no_code_wherever_it_stands_in_the_history(
+    cast: Cast, endpoint: httpx.AsyncClient
+) -> None:
+    flow = await cast.owner.create_api_key()
+    wrong, right = "000000", await flow.code()
+    await flow.enter_code(wrong)
+    await flow.enter_code(right)
+    await flow.to_activation_code()
+    [token] = await flow.link_tokens()
+    await flow.post("/activation-link", {"token": token})
+    payloads = [payload async for event in flow.handle.fetch_history_events() for payload in payloads_in(event)]
+
+    asked = [MessageToDict(payload) for payload in payloads]
+    decoded = (await ask(endpoint, "decode", cast.ops, asked)).json()["payloads"]
+
+    text = b"\n".join(b64decode(each.get("data", "")) for each in decoded).decode()
+    assert text.count('"[redacted]"') >= 6
+    assert '"kind": "two_factor_code"' in text
+    assert flow.id in text
+    for secret in (wrong, right, token):
+        assert secret not in text
+
+
+async def test_a_code_that_was_encoded_by_hand_is_not_decoded_again(cast: Cast, endpoint: httpx.AsyncClient) -> None:
+    plain = {**PLAIN, "data": b64encode(b'{"code": "493817"}').decode()}
+    encoded = (await ask(endpoint, "encode", cast.account_manager, [plain])).json()["payloads"]
+
+    [decoded] = (await ask(endpoint, "decode", cast.ops, encoded)).json()["payloads"]
+
+    assert json.loads(b64decode(decoded["data"])) == {"code": "[redacted]"}
+
+
+@pytest.mark.parametrize("what", ["encode", "decode"])
+async def test_payloads_of_another_namespace_are_refused(
+    cast: Cast, endpoint: httpx.AsyncClient, settings: Settings, what: str
+) -> None:
+    refused = await ask(endpoint, what, cast.ops, [PLAIN], **{"X-Namespace": "elsewhere"})
+    assert (refused.status_code, refused.json()["type"]) == (403, "/problems/forbidden")
+
+    foreign = await endpoint_codec(cast.core.keys, "elsewhere").encode([Payload(data=b"{}")])
+    asked = [MessageToDict(payload) for payload in foreign]
+    assert (await ask(endpoint, "decode", cast.ops, asked)).json()["payloads"] == asked

@@ -39,7 +39,7 @@ async def test_with_everything_up_it_is_ready(cast: Cast) -> None:
     response = await cast.owner.http.get("/readyz")
 
     assert response.status_code == 200
-    assert response.json() == {"database": "up", "temporal": "up", "worker": "up"}
+    assert response.json() == {"database": "up", "keys": "up", "temporal": "up", "worker": "up"}
 
 
 async def test_a_task_queue_that_nobody_serves_is_a_worker_that_is_down(settings: Settings) -> None:
@@ -47,7 +47,7 @@ async def test_a_task_queue_that_nobody_serves_is_a_worker_that_is_down(settings
         response = await client.get("/readyz")
 
     assert response.status_code == 200
-    assert response.json() == {"database": "up", "temporal": "up", "worker": "down"}
+    assert response.json() == {"database": "up", "keys": "up", "temporal": "up", "worker": "down"}
 
 
 async def test_without_the_database_it_is_not_ready_and_answers_503(cast: Cast, settings: Settings) -> None:
@@ -95,7 +95,10 @@ async def test_while_temporal_is_down_reads_work_and_starts_are_accepted_and_beg
         flow = Flow(owner, accepted.json()["id"], accepted.json()["workflow_id"])
         early = await flow.enter_code("123456", key="early")
 
-        assert (ready.status_code, ready.json()) == (200, {"database": "up", "temporal": "down", "worker": "down"})
+        assert (ready.status_code, ready.json()) == (
+            200,
+            {"database": "up", "keys": "up", "temporal": "down", "worker": "down"},
+        )
         assert (accepted.status_code, accepted.json()["step"]) == (202, "starting")
         assert (await flow.shown())["waiting_for"] == "system"
         assert [each["id"] for each in (await owner.get("/requests")).json()] == [flow.id]

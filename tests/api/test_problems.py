@@ -97,8 +97,9 @@ async def test_what_nobody_foresaw_is_told_neither_in_the_answer_nor_in_the_log(
         raise RuntimeError(f"{code} was the code")
 
     app.add_api_route("/fail", fail)
-    with caplog.at_level(logging.DEBUG):
-        response = await call(app, "/fail")
+    async with app.router.lifespan_context(app):
+        with caplog.at_level(logging.DEBUG):
+            response = await call(app, "/fail")
 
     assert response.status_code == 500
     assert response.headers["content-type"] == "application/problem+json"

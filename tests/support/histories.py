@@ -33,11 +33,11 @@ async def read_history(client: Client, keys: KeyRing, workflow_id: str, *, run_i
     handle = client.get_workflow_handle(workflow_id, run_id=run_id)
     lines = []
     async for event in handle.fetch_history_events():
-        for payload in _payloads(event):
+        for payload in payloads_in(event):
             [plain] = await codec.decode([payload])
             payload.CopyFrom(plain)
         kind = EventType.Name(event.event_type).removeprefix("EVENT_TYPE_")
-        lines.append(Line(kind, f"{event} {[p.data.decode(errors='replace') for p in _payloads(event)]}", event))
+        lines.append(Line(kind, f"{event} {[p.data.decode(errors='replace') for p in payloads_in(event)]}", event))
     return lines
 
 
@@ -47,14 +47,15 @@ async def every_workflow(client: Client) -> AsyncIterator[tuple[str, str]]:
         yield execution.id, execution.run_id
 
 
-def _payloads(message: Message) -> Iterator[Payload]:
+def payloads_in(message: Message) -> Iterator[Payload]:
+    """Yield every payload in the message, however deep."""
     if isinstance(message, Payload):
         yield message
         return
     for field, value in message.ListFields():
         if field.type == FieldDescriptor.TYPE_MESSAGE:
             for each in _members(field, value):
-                yield from _payloads(each)
+                yield from payloads_in(each)
 
 
 def _members(field: FieldDescriptor, value: Any) -> list[Message]:
