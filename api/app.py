@@ -17,6 +17,7 @@ from api.metrics import Measured, Metrics
 from api.pages import errors, inbox
 from api.pages.rendering import Delay, load_templates
 from api.pages.routes import router as pages
+from api.quotas import Limiter, RateLimitHeaders
 from api.routes import (
     account_manager,
     api_keys,
@@ -62,7 +63,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,  # a redirect would lead to wherever the Host header says
         license_info={"name": "Apache-2.0"},
     )
-    app.state.metrics = Metrics()
+    app.state.metrics = Metrics(sms_per_day=settings.rules.sms_per_day)
     app.state.identity_provider = IdentityProvider(settings)
     app.state.demo_people = ()
     app.state.delay = Delay()
@@ -84,6 +85,7 @@ async def _lifespan(app: FastAPI, *, settings: Settings) -> AsyncIterator[None]:
             messenger=messenger(core),
             tokens=TokenVerifier(settings),
             inbox=LocalInbox(settings.data) if settings.mode == "local" else None,
+            limiter=Limiter(settings.quotas),
         )
         yield
 
@@ -106,6 +108,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     limits = dict.fromkeys(_CODEC_PATHS, _PAYLOADS_BYTES)
     app.add_middleware(BodyLimit, limit=settings.body_limit_bytes, limits=limits, answer=errors.refused)
     app.add_middleware(Compressed)
+    app.add_middleware(RateLimitHeaders)
     app.add_middleware(problems.Unforeseen, answer=errors.unforeseen)
     app.add_middleware(Measured, metrics=app.state.metrics)
     app.add_middleware(NoStore)

@@ -3,10 +3,24 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, BaseModel, Field, NonNegativeInt, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from countersign.domain.rules import Rules
+
+
+class Quotas(BaseModel, frozen=True):
+    """How often one caller may call within a minute, in each API process; 0 sets no limit.
+
+    A caller is an address, and where a person has signed in, that person at that address.
+    """
+
+    sign_in: NonNegativeInt = 30
+    unproven: NonNegativeInt = 300
+    codes: NonNegativeInt = 60
+    starts: NonNegativeInt = 30
+    previews: NonNegativeInt = 300
+    codec: NonNegativeInt = 1200
 
 
 class Settings(BaseSettings):
@@ -65,6 +79,7 @@ class Settings(BaseSettings):
     codec_open: bool = False
     body_limit_bytes: int = 65_536
 
+    quotas: Quotas = Quotas()
     rules: Rules = Rules()
 
     @property

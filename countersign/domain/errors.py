@@ -119,6 +119,34 @@ class TooManyWrongCodes(DomainError):
     status = 429
 
 
+class TooManyRequests(DomainError):
+    """Too many requests were begun for this account within the hour."""
+
+    slug = "too-many-requests"
+    status = 429
+
+
+class TooManyCalls(DomainError):
+    """You are going too fast; wait a moment and go on."""
+
+    slug = "too-many-calls"
+    status = 429
+
+
+class TooManySms(DomainError):
+    """This account had all the SMS it gets within a day."""
+
+    slug = "too-many-sms"
+    status = 429
+
+
+class SmsSuspended(DomainError):
+    """No SMS are sent any more today; an authenticator works without them."""
+
+    slug = "sms-suspended"
+    status = 503
+
+
 class NotSignedIn(DomainError):
     """A valid bearer token is needed."""
 
