@@ -12,7 +12,7 @@ from api.codec import codec_app
 from api.compression import Compressed
 from api.headers import SecurityHeaders
 from api.identity_provider import IdentityProvider
-from api.limits import BodyLimit, LoopbackOnly, NoStore
+from api.limits import BodyLimit, HeadLimit, LoopbackOnly, NoStore
 from api.metrics import Measured, Metrics
 from api.pages import errors, inbox
 from api.pages.rendering import Delay, load_templates
@@ -106,7 +106,14 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     if settings.mode == "local":
         app.add_middleware(LoopbackOnly, answer=errors.refused)
     limits = dict.fromkeys(_CODEC_PATHS, _PAYLOADS_BYTES)
-    app.add_middleware(BodyLimit, limit=settings.body_limit_bytes, limits=limits, answer=errors.refused)
+    app.add_middleware(
+        BodyLimit,
+        limit=settings.body_limit_bytes,
+        limits=limits,
+        seconds=settings.http.body_seconds,
+        answer=errors.refused,
+    )
+    app.add_middleware(HeadLimit, limits=settings.http, answer=errors.refused)
     app.add_middleware(Compressed)
     app.add_middleware(RateLimitHeaders)
     app.add_middleware(problems.Unforeseen, answer=errors.unforeseen)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, BaseModel, Field, NonNegativeInt, SecretStr
+from pydantic import AliasChoices, BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from countersign.domain.rules import Rules
@@ -21,6 +21,18 @@ class Quotas(BaseModel, frozen=True):
     starts: NonNegativeInt = 30
     previews: NonNegativeInt = 300
     codec: NonNegativeInt = 1200
+
+
+class HttpLimits(BaseModel, frozen=True):
+    """How long, how much and how many at once the API puts up with; ``connections`` of 0 sets no limit."""
+
+    head_seconds: PositiveFloat = 10.0
+    body_seconds: PositiveFloat = 20.0
+    keep_alive_seconds: PositiveInt = 20
+    connections: NonNegativeInt = 1000
+    head_bytes: PositiveInt = 16_384
+    headers: PositiveInt = 64
+    address_bytes: PositiveInt = 8_192
 
 
 class Settings(BaseSettings):
@@ -79,6 +91,7 @@ class Settings(BaseSettings):
     codec_open: bool = False
     body_limit_bytes: int = 65_536
 
+    http: HttpLimits = HttpLimits()
     quotas: Quotas = Quotas()
     rules: Rules = Rules()
 

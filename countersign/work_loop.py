@@ -5,6 +5,8 @@ import logging
 import signal
 from contextlib import aclosing, suppress
 
+from countersign import logs
+from countersign.adapters.temporal import forward_core_logs
 from countersign.settings import Settings
 from countersign.wiring import (
     WORKER_PURPOSES,
@@ -23,7 +25,9 @@ _PAUSE_SECONDS = 1.0
 
 async def run_worker(settings: Settings) -> None:
     """Work until SIGINT or SIGTERM; Temporal and the database may come up later, go away, and come back."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logs.install()
+    logs.tell_of_the_end()
+    forward_core_logs()
     require_service_settings(settings)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

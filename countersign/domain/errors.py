@@ -316,6 +316,27 @@ class BodyTooLarge(DomainError):
     status = 413
 
 
+class BodyTooSlow(DomainError):
+    """The body did not come in time."""
+
+    slug = "body-too-slow"
+    status = 408
+
+
+class AddressTooLong(DomainError):
+    """The address is too long."""
+
+    slug = "address-too-long"
+    status = 414
+
+
+class HeadersTooLarge(DomainError):
+    """The headers are too many or too large."""
+
+    slug = "headers-too-large"
+    status = 431
+
+
 class Misdirected(DomainError):
     """The local stack answers to the names of this machine alone."""
 
