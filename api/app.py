@@ -13,11 +13,12 @@ from api.compression import Compressed
 from api.fitting_keys import FittingKeys
 from api.headers import SecurityHeaders
 from api.identity_provider import IdentityProvider
-from api.limits import BodyLimit, LoopbackOnly, NoStore
+from api.limits import BodyLimit, HeadLimit, LoopbackOnly, NoStore
 from api.metrics import Measured, Metrics
 from api.pages import errors, inbox
 from api.pages.rendering import Delay, load_templates
 from api.pages.routes import router as pages
+from api.quotas import Limiter, RateLimitHeaders
 from api.routes import (
     account_manager,
     api_keys,
@@ -66,7 +67,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,  # a redirect would lead to wherever the Host header says
         license_info={"name": "Apache-2.0"},
     )
-    app.state.metrics = Metrics()
+    app.state.metrics = Metrics(sms_per_day=settings.rules.sms_per_day)
     app.state.identity_provider = IdentityProvider(settings)
     app.state.demo_people = ()
     app.state.delay = Delay()
@@ -92,6 +93,7 @@ async def _lifespan(app: FastAPI, *, settings: Settings) -> AsyncIterator[None]:
             tokens=TokenVerifier(settings),
             inbox=LocalInbox(settings.data) if settings.mode == "local" else None,
             watch=watch,
+            limiter=Limiter(settings.quotas),
         )
         yield
 
@@ -113,8 +115,16 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     if settings.mode == "local":
         app.add_middleware(LoopbackOnly, answer=errors.refused)
     limits = dict.fromkeys(_CODEC_PATHS, _PAYLOADS_BYTES)
-    app.add_middleware(BodyLimit, limit=settings.body_limit_bytes, limits=limits, answer=errors.refused)
+    app.add_middleware(
+        BodyLimit,
+        limit=settings.body_limit_bytes,
+        limits=limits,
+        seconds=settings.http.body_seconds,
+        answer=errors.refused,
+    )
+    app.add_middleware(HeadLimit, limits=settings.http, answer=errors.refused)
     app.add_middleware(Compressed)
+    app.add_middleware(RateLimitHeaders)
     app.add_middleware(problems.Unforeseen, answer=errors.unforeseen)
     app.add_middleware(Measured, metrics=app.state.metrics)
     app.add_middleware(NoStore)

@@ -14,9 +14,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from temporalio.api.common.v1 import Payload, Payloads
 
-from api.problems import Unforeseen, install_handlers, problem_response
+from api.problems import Unforeseen, install_handlers, note, problem_response
+from api.quotas import Quota
 from api.redaction import redact
-from api.services import Services
+from api.services import Services, client_ip
 from countersign.adapters.payload_codec import EndpointCodec, endpoint_codec
 from countersign.domain.errors import DomainError, Forbidden, InvalidInput, NotSignedIn
 from countersign.domain.people import Role
@@ -51,6 +52,7 @@ async def _answer(request: Request, services: Services, *, roles: set[Role], dec
         _require_namespace(request, services.settings.temporal_namespace)
         payloads = _parse(await request.body())
     except DomainError as error:
+        note(request, error)
         return problem_response(error)
     codec = endpoint_codec(services.core.keys, services.settings.temporal_namespace)
     done = await (_decoded(codec, payloads) if decode else codec.encode(payloads))
@@ -70,12 +72,16 @@ def _require_namespace(request: Request, namespace: str) -> None:
 
 
 async def _require_role(request: Request, services: Services, roles: set[Role]) -> None:
+    here = client_ip(request)
     if services.settings.codec_open:
+        await services.limiter.spend(request, Quota.CODEC, address=here)
         return
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
-        raise NotSignedIn
-    claims = await services.tokens.claims(token)
+    async with services.limiter.proving(request, address=here):
+        if scheme.lower() != "bearer":
+            raise NotSignedIn
+        claims = await services.tokens.claims(token)
+    await services.limiter.spend(request, Quota.CODEC, address=str(claims.ip or here), person=claims.sub)
     async with services.core.database.connection() as connection:
         user = await users.get(connection, claims.sub)
     if user is None or user.staff_role not in roles:

@@ -5,9 +5,17 @@ from typing import Any
 from fastapi import FastAPI
 
 from api.problems import Problem, documented
-from countersign.domain.errors import BodyTooLarge, InvalidInput
+from countersign.domain.errors import BodyTooLarge, InvalidInput, TooManyCalls
 
 _FOREIGN = ("HTTPValidationError", "ValidationError")
+_HEADERS = {
+    "Retry-After": ("integer", "Seconds to wait."),
+    "RateLimit": (
+        "string",
+        "What is left of a quota: `r` calls, anew in `t` s (draft-ietf-httpapi-ratelimit-headers).",
+    ),
+    "RateLimit-Policy": ("string", "The quota: `q` calls in `w` seconds; answers of limited routes tell it, too."),
+}
 
 
 def install(app: FastAPI) -> None:
@@ -30,6 +38,7 @@ def _complete(document: dict[str, Any]) -> None:
     for operations in document["paths"].values():
         for operation in operations.values():
             _add_what_any_input_can_meet(operation)
+            _add_what_any_caller_can_meet(operation)
 
 
 def _add_what_any_input_can_meet(operation: dict[str, Any]) -> None:
@@ -38,6 +47,15 @@ def _add_what_any_input_can_meet(operation: dict[str, Any]) -> None:
         _add(operation["responses"], documented(InvalidInput))
     if body:
         _add(operation["responses"], documented(BodyTooLarge))
+
+
+def _add_what_any_caller_can_meet(operation: dict[str, Any]) -> None:
+    if "security" not in operation:
+        return
+    _add(operation["responses"], documented(TooManyCalls))
+    operation["responses"]["429"]["headers"] = {
+        name: {"description": text, "schema": {"type": kind}} for name, (kind, text) in _HEADERS.items()
+    }
 
 
 def _add(responses: dict[str, Any], more: dict[int | str, dict[str, Any]]) -> None:

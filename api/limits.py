@@ -1,5 +1,6 @@
-"""Refuses bodies that are too large before anything reads them, and marks answers as not to be stored."""
+"""Refuses heads and bodies that are too large or too slow before anything reads them; marks answers as not to store."""
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping
 
@@ -10,7 +11,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import problem_response
 from api.static_files import is_lasting
-from countersign.domain.errors import BodyTooLarge, DomainError, Misdirected
+from countersign.domain.errors import (
+    AddressTooLong,
+    BodyTooLarge,
+    BodyTooSlow,
+    DomainError,
+    HeadersTooLarge,
+    Misdirected,
+)
+from countersign.settings import HttpLimits
 
 _LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1])(:[0-9]{1,5})?")
 
@@ -25,16 +34,53 @@ def as_problem(_request: Request, error: DomainError) -> Response:
     return problem_response(error)
 
 
-class BodyLimit:
-    """ASGI middleware: 413 for bodies over ``limit`` bytes, whether they tell their length or not.
+class HeadLimit:
+    """ASGI middleware: 414 for addresses, and 431 for headers, that no client of ours sends."""
 
-    ``limits`` holds the paths with a limit of their own, ``answer`` makes the 413.
+    def __init__(self, app: ASGIApp, *, limits: HttpLimits, answer: Refusal = as_problem) -> None:
+        self._app = app
+        self._limits = limits
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, unless its head is too large."""
+        error = self._fault(scope) if scope["type"] == "http" else None
+        if error is None:
+            await self._app(scope, receive, send)
+        else:
+            await self._answer(Request(scope), error)(scope, receive, send)
+
+    def _fault(self, scope: Scope) -> DomainError | None:
+        longest, most, largest = self._limits.address_bytes, self._limits.headers, self._limits.head_bytes
+        if len(scope.get("raw_path") or scope["path"]) + len(scope["query_string"]) > longest:
+            return AddressTooLong(f"An address has at most {longest} bytes.", limit=longest)
+        if len(scope["headers"]) > most:
+            return HeadersTooLarge(f"A request has at most {most} headers.", limit=most)
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > largest:
+            return HeadersTooLarge(f"All headers together have at most {largest} bytes.", limit=largest)
+        return None
+
+
+class BodyLimit:
+    """ASGI middleware: 413 for bodies over ``limit`` bytes, whether they tell their length or not; 408 for slow ones.
+
+    ``limits`` holds the paths with a limit of their own, ``seconds`` is how long a body may take, ``answer`` makes the
+    refusal.
     """
 
-    def __init__(self, app: ASGIApp, *, limit: int, limits: Mapping[str, int], answer: Refusal = as_problem) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        limit: int,
+        limits: Mapping[str, int],
+        seconds: float = 20.0,
+        answer: Refusal = as_problem,
+    ) -> None:
         self._app = app
         self._limit = limit
         self._limits = limits
+        self._seconds = seconds
         self._answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,13 +90,23 @@ class BodyLimit:
             return
         limit = self._limits.get(scope["path"], self._limit)
         try:
-            body = await _read(receive, limit=limit, declared=_content_length(scope))
-        except BodyTooLarge as error:
-            await self._answer(Request(scope), error)(scope, receive, send)
+            body = await self._read(receive, limit=limit, declared=_content_length(scope))
+        except (BodyTooLarge, BodyTooSlow) as error:
+            answer = self._answer(Request(scope), error)
+            # Or what is still to come of the body would be taken for the next request.
+            answer.headers["Connection"] = "close"
+            await answer(scope, receive, send)
         except ClientDisconnect:
             return
         else:
             await self._app(scope, _replay(body, receive), send)
+
+    async def _read(self, receive: Receive, *, limit: int, declared: int) -> bytes:
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await _read(receive, limit=limit, declared=declared)
+        except TimeoutError:
+            raise BodyTooSlow(f"A body has {self._seconds:g} seconds to come.") from None
 
 
 class LoopbackOnly:

@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from countersign.domain.errors import Unavailable
-from countersign.storage import figures
+from countersign.storage import figures, sms_days
 from countersign.storage.database import Database
 from countersign.storage.figures import OpenRequests, Waits
 
@@ -16,14 +17,25 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
 class Metrics:
-    """The counters of one app, in a registry of its own; what waits is read from the database when asked for."""
+    """The counters of one app, in a registry of its own; what waits is read from the database when asked for.
 
-    def __init__(self) -> None:
+    ``sms_per_day`` is the cap that the day's SMS are held against; 0 for none.
+    """
+
+    def __init__(self, *, sms_per_day: int = 0) -> None:
         self._registry = CollectorRegistry()
+        cap = Gauge("countersign_sms_cap", "SMS that may be made on a day; 0 is no cap.", registry=self._registry)
+        cap.set(sms_per_day)
         self._requests = Counter(
             "countersign_http_requests",
             "HTTP requests answered.",
             ("route", "method", "status"),
+            registry=self._registry,
+        )
+        self._problems = Counter(
+            "countersign_problems",
+            "HTTP requests refused, by the problem's type: too-many-sms, sms-suspended, and so on.",
+            ("problem",),
             registry=self._registry,
         )
         self._seconds = Histogram(
@@ -34,8 +46,10 @@ class Metrics:
             registry=self._registry,
         )
 
-    def count(self, *, route: str, method: str, status: int, seconds: float) -> None:
-        """Count one answered request."""
+    def count(self, *, route: str, method: str, status: int, seconds: float, problem: str | None = None) -> None:
+        """Count one answered request, and what it was refused for."""
+        if problem is not None:
+            self._problems.labels(problem).inc()
         self._requests.labels(route, method, str(status)).inc()
         self._seconds.labels(route, method).observe(seconds)
 
@@ -43,7 +57,8 @@ class Metrics:
         """Return all metrics as Prometheus reads them; without the database, all but what is read from there."""
         try:
             async with database.connection() as connection:
-                stored = _stored(await figures.open_requests(connection), await figures.waits(connection))
+                made = await sms_days.made(connection, datetime.now(UTC).date())
+                stored = _stored(await figures.open_requests(connection), await figures.waits(connection), sms=made)
                 _add_refused(stored, await figures.decisions_refused(connection))
         except Unavailable:
             stored = _database_is_up(CollectorRegistry(), up=False)
@@ -76,7 +91,8 @@ class Measured:
             # Methods and paths are the caller's: kept as they come, they would make endless series.
             method = scope["method"] if scope["method"] in _METHODS else "other"
             seconds = time.monotonic() - began
-            self._metrics.count(route=_template(scope), method=method, status=status, seconds=seconds)
+            problem = scope.get("state", {}).get("problem")
+            self._metrics.count(route=_template(scope), method=method, status=status, seconds=seconds, problem=problem)
 
 
 def _template(scope: Scope) -> str:
@@ -84,11 +100,12 @@ def _template(scope: Scope) -> str:
     return str(getattr(route, "path", None) or "unknown")
 
 
-def _stored(open_requests: Iterable[OpenRequests], waits: Waits | None) -> CollectorRegistry:
+def _stored(open_requests: Iterable[OpenRequests], waits: Waits | None, *, sms: int) -> CollectorRegistry:
     registry = _database_is_up(CollectorRegistry(), up=True)
     counts = Gauge("countersign_open_requests", "Open requests.", ("journey", "step"), registry=registry)
     for each in open_requests:
         counts.labels(each.journey, each.step).set(each.count)
+    Gauge("countersign_sms_today", "SMS made since midnight UTC, of all accounts.", registry=registry).set(sms)
     for name, help_text, value in _figures(waits):
         Gauge(name, help_text, registry=registry).set(value)
     return registry

@@ -13,6 +13,7 @@ from fastapi import Request as HttpRequest
 from pydantic import BaseModel
 from temporalio.service import RPCError
 
+from api.quotas import Quota
 from api.schemas import RequestOut
 from api.services import OWNER_ERRORS, Caller, Owner, Services, UsedOwner, UsedServices, now
 from countersign.dispatch.start import start_workflow
@@ -21,7 +22,10 @@ from countersign.domain.errors import (
     IssuingFrozen,
     NotFound,
     RequestOpen,
+    SmsSuspended,
     TooManyCodes,
+    TooManyRequests,
+    TooManySms,
     TwoFactorNotEnabled,
     WrongStatus,
 )
@@ -32,7 +36,16 @@ from countersign.storage.requests import Request
 _LOG = logging.getLogger(__name__)
 _START_TIMEOUT = timedelta(seconds=2)
 
-START_ERRORS = (*OWNER_ERRORS, TwoFactorNotEnabled, IssuingFrozen, TooManyCodes, IdempotencyKeyReused, RequestOpen)
+SEND_ERRORS = (TooManyCodes, TooManySms, SmsSuspended)
+START_ERRORS = (
+    *OWNER_ERRORS,
+    TwoFactorNotEnabled,
+    IssuingFrozen,
+    TooManyRequests,
+    *SEND_ERRORS,
+    IdempotencyKeyReused,
+    RequestOpen,
+)
 ACTIVATION_ERRORS = (*START_ERRORS, NotFound, WrongStatus)
 
 IdempotencyKey = Annotated[
@@ -77,14 +90,15 @@ class Opening:
         return Replay(route=self.route, key=self.idempotency_key, body=canonical.encode())
 
 
-def opening(
+async def opening(
     http: HttpRequest,
     response: Response,
     services: UsedServices,
     owner: UsedOwner,
     idempotency_key: IdempotencyKey = None,
 ) -> Opening:
-    """Return the opening that a POST asks for."""
+    """Return the opening that a POST asks for; raises ``TooManyCalls``."""
+    await services.spend(http, Quota.STARTS, owner.actor)
     return Opening(services, owner, response, route=http.url.path, idempotency_key=idempotency_key)
 
 

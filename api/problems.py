@@ -14,12 +14,23 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from countersign.adapters.keyring import KeyFault
-from countersign.domain.errors import BY_SLUG, DomainError, InvalidInput, NotSignedIn, Unavailable
+from countersign.domain.errors import (
+    BY_SLUG,
+    DomainError,
+    InvalidInput,
+    NotSignedIn,
+    TooManyCodes,
+    TooManyRequests,
+    TooManySms,
+    TooManyWrongCodes,
+    Unavailable,
+)
 from countersign.domain.quoting import quote
 
 _LOG = logging.getLogger(__name__)
 _MEDIA_TYPE = "application/problem+json"
 _RETRY_AFTER_SECONDS = {429: 60, 503: 2}
+_OF_AN_ACCOUNT = (TooManyCodes, TooManyWrongCodes, TooManyRequests, TooManySms)
 
 
 class Problem(BaseModel):
@@ -70,15 +81,28 @@ class Unforeseen:
 
 
 def problem_response(error: DomainError) -> JSONResponse:
-    """Return the error as a response, with Retry-After or WWW-Authenticate where they belong."""
+    """Return the error as a response, with Retry-After, RateLimit or WWW-Authenticate where they belong."""
     body = {**error.extra, **_members(type(error)), "detail": error.detail}
-    headers = {"Cache-Control": "no-store"}
-    retry_after = error.extra.get("retry_after", _RETRY_AFTER_SECONDS.get(error.status))
-    if retry_after is not None:
-        headers["Retry-After"] = str(retry_after)
+    headers = {"Cache-Control": "no-store", **retry_after(error)}
     if isinstance(error, NotSignedIn):
         headers["WWW-Authenticate"] = 'Bearer realm="countersign"'
     return JSONResponse(body, status_code=error.status, media_type=_MEDIA_TYPE, headers=headers)
+
+
+def retry_after(error: DomainError) -> dict[str, str]:
+    """Return the header fields that say when to try again, and which limit of an account was reached."""
+    seconds = error.extra.get("retry_after", _RETRY_AFTER_SECONDS.get(error.status))
+    if seconds is None:
+        return {}
+    headers = {"Retry-After": str(seconds)}
+    if isinstance(error, _OF_AN_ACCOUNT):
+        headers["RateLimit"] = f'"{error.slug}";r=0;t={seconds}'
+    return headers
+
+
+def note(request: Request, error: DomainError) -> None:
+    """Let the metrics know what was refused, and why."""
+    request.state.problem = error.slug
 
 
 def documented(*errors: type[DomainError]) -> dict[int | str, dict[str, Any]]:
@@ -118,8 +142,10 @@ async def _describe(slug: str) -> dict[str, Any]:
     return _members(error)
 
 
-async def _domain_error(_request: Request, error: Exception) -> JSONResponse:
-    return problem_response(error if isinstance(error, DomainError) else Unavailable())
+async def _domain_error(request: Request, error: Exception) -> JSONResponse:
+    told = error if isinstance(error, DomainError) else Unavailable()
+    note(request, told)
+    return problem_response(told)
 
 
 async def _key_fault(_request: Request, error: Exception) -> JSONResponse:

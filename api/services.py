@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from api.quotas import Limiter, Quota
 from api.tokens import TokenVerifier
 from countersign.adapters.local_inbox import LocalInbox
 from countersign.dispatch.key_watch import KeyWatch
@@ -31,6 +32,7 @@ class Services:
     tokens: TokenVerifier
     inbox: LocalInbox | None
     watch: KeyWatch
+    limiter: Limiter
 
     @property
     def desk(self) -> Desk:
@@ -41,6 +43,11 @@ class Services:
     def settings(self) -> Settings:
         """The settings of this process."""
         return self.core.settings
+
+    async def spend(self, request: Request, quota: Quota, actor: Actor) -> None:
+        """Count one call of a person's; raises ``TooManyCalls`` for one too many."""
+        address = str(actor.ip) if actor.ip else None
+        await self.limiter.spend(request, quota, address=address, person=actor.user_id)
 
 
 @dataclass(frozen=True)
@@ -77,20 +84,31 @@ async def caller(
     parts: UsedServices,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Caller:
-    """Return who calls; raises ``NotSignedIn``."""
-    if credentials is None:
-        raise NotSignedIn
-    claims = await parts.tokens.claims(credentials.credentials)
-    async with parts.core.database.connection() as connection:
-        user = await users.get(connection, claims.sub)
-    if user is None:
-        raise NotSignedIn("The token names nobody who is known here.")
-    ip = claims.ip or client_ip(request)
+    """Return who calls; raises ``NotSignedIn``, and ``TooManyCalls`` for an address that fails too often."""
+    here = client_ip(request)
+    async with parts.limiter.proving(request, address=here):
+        if credentials is None:
+            raise NotSignedIn
+        claims = await parts.tokens.claims(credentials.credentials)
+        async with parts.core.database.connection() as connection:
+            user = await users.get(connection, claims.sub)
+        if user is None:
+            raise NotSignedIn("The token names nobody who is known here.")
+    ip = claims.ip or here
     actor = Actor.model_validate({"kind": ActorKind.USER, "user_id": user.id, "ip": ip})
     return Caller(user_id=user.id, account_id=claims.account, staff_role=user.staff_role, actor=actor)
 
 
 UsedCaller = Annotated[Caller, Depends(caller)]
+
+
+def limited(quota: Quota) -> Any:
+    """Return the dependency of a route whose calls are counted, by person and address."""
+
+    async def spend(request: Request, caller: UsedCaller, parts: UsedServices) -> None:
+        await parts.spend(request, quota, caller.actor)
+
+    return Depends(spend)
 
 
 async def owner(caller: UsedCaller, parts: UsedServices) -> Owner:

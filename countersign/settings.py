@@ -4,10 +4,36 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from countersign.domain.rules import Rules
+
+
+class Quotas(BaseModel, frozen=True):
+    """How often one caller may call within a minute, in each API process; 0 sets no limit.
+
+    A caller is an address, and where a person has signed in, that person at that address.
+    """
+
+    sign_in: NonNegativeInt = 30
+    unproven: NonNegativeInt = 300
+    codes: NonNegativeInt = 60
+    starts: NonNegativeInt = 30
+    previews: NonNegativeInt = 300
+    codec: NonNegativeInt = 1200
+
+
+class HttpLimits(BaseModel, frozen=True):
+    """How long, how much and how many at once the API puts up with; ``connections`` of 0 sets no limit."""
+
+    head_seconds: PositiveFloat = 10.0
+    body_seconds: PositiveFloat = 20.0
+    keep_alive_seconds: PositiveInt = 20
+    connections: NonNegativeInt = 1000
+    head_bytes: PositiveInt = 16_384
+    headers: PositiveInt = 64
+    address_bytes: PositiveInt = 8_192
 
 
 class Settings(BaseSettings):
@@ -69,6 +95,8 @@ class Settings(BaseSettings):
     codec_open: bool = False
     body_limit_bytes: int = 65_536
 
+    http: HttpLimits = HttpLimits()
+    quotas: Quotas = Quotas()
     rules: Rules = Rules()
 
     @property

@@ -5,6 +5,8 @@ import logging
 import signal
 from contextlib import aclosing, suppress
 
+from countersign import logs
+from countersign.adapters.temporal import forward_core_logs
 from countersign.dispatch.key_watch import KeyWatch
 from countersign.domain.errors import Unavailable
 from countersign.settings import Settings
@@ -28,7 +30,9 @@ async def run_worker(settings: Settings) -> None:
 
     Raises ``KeysUnfit`` when the key ring does not fit the database, at the start or at any time after.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logs.install()
+    logs.tell_of_the_end()
+    forward_core_logs()
     require_service_settings(settings)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -15,7 +15,7 @@ from countersign.local.issuer import ISSUER, Issuer, load_or_make_issuer
 from countersign.local.postgres import EmbeddedPostgres
 from countersign.local.tcp_ports import free_port
 from countersign.local.temporal_server import EmbeddedTemporal
-from countersign.settings import Settings
+from countersign.settings import Quotas, Settings
 from countersign.storage.migrate import migrate
 from countersign.wiring import Parts, parts
 from tests.adapters.standins import SendGridStandIn, TwilioStandIn
@@ -80,6 +80,8 @@ def settings(postgres: EmbeddedPostgres, temporal: EmbeddedTemporal, issuer: Iss
         sendgrid_base_url=providers.sendgrid.url,
         provider_timeout_seconds=2,
         public_url="https://countersign.example",
+        # The whole suite is one caller from one address; tests of the quotas have settings of their own.
+        quotas=Quotas(sign_in=0, unproven=0, codes=0, starts=0, previews=0, codec=0),
     )
 
 

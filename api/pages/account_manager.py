@@ -11,8 +11,9 @@ from api import deciding
 from api.pages.beginning import Key
 from api.pages.rendering import is_fragment, page, panel
 from api.pages.timeline import timeline_of_credential
-from api.pages.visitors import UsedManagerVisitor, Visitor
+from api.pages.visitors import UsedManagerVisitor, Visitor, limited
 from api.pages.wording import visible
+from api.quotas import Quota
 from api.schemas import DecisionIn
 from api.services import Services, UsedServices
 from countersign.domain.credentials import CredentialStatus
@@ -146,7 +147,7 @@ async def subject(
 UsedSubject = Annotated[Subject, Depends(subject)]
 
 
-@router.get("")
+@router.get("", dependencies=[limited(Quota.PREVIEWS)])
 async def look(
     http: Request,
     visitor: UsedManagerVisitor,
@@ -182,7 +183,7 @@ async def ask(subject: UsedSubject, decision: Decision, version: Version = None)
     return await subject.confirm(decision)
 
 
-@router.post("/{session_name}/decision")
+@router.post("/{session_name}/decision", dependencies=[limited(Quota.STARTS)])
 async def decide(subject: UsedSubject, form: Annotated[DecisionForm, Form()]) -> Response:
     """Activate or reject; where that is not possible any more, show what has happened, and keep the reason."""
     try:

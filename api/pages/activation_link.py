@@ -11,7 +11,8 @@ from fastapi import APIRouter, Form, Request, Response
 from api.addressing import deliver, message_key
 from api.pages.beginning import Key
 from api.pages.rendering import page, panel
-from api.pages.visitors import UsedVisitor, Visitor, visitor
+from api.pages.visitors import UsedVisitor, Visitor, limited, visitor
+from api.quotas import Quota
 from api.schemas import RequestOut
 from api.services import Services, UsedServices, now
 from countersign.domain.errors import DomainError, InvalidLink, NotTheRequester, SessionEnded
@@ -39,7 +40,7 @@ async def open_link(http: Request, request_id: UUID, services: UsedServices) -> 
     return await _show(http, services, person, request_id)
 
 
-@router.post("/{request_id}")
+@router.post("/{request_id}", dependencies=[limited(Quota.CODES)])
 async def activate(
     http: Request,
     request_id: UUID,

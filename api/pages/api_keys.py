@@ -11,7 +11,8 @@ from api.pages.listing import Search, listed
 from api.pages.looking_up import credential_of, unfinished_about
 from api.pages.rendering import fragment, page, panel
 from api.pages.viewing import viewed
-from api.pages.visitors import UsedVisitor, Visitor
+from api.pages.visitors import UsedVisitor, Visitor, limited
+from api.quotas import Quota
 from api.services import Services, UsedServices
 from countersign.domain.credentials import CredentialKind
 from countersign.domain.errors import DomainError, InvalidInput
@@ -30,7 +31,7 @@ Tick = Annotated[str, Form(max_length=8)]
 _SUMMED_UP_CHARACTERS = 8_000
 
 
-@router.get("")
+@router.get("", dependencies=[limited(Quota.PREVIEWS)])
 async def see_all(
     http: Request,
     visitor: UsedVisitor,
@@ -75,7 +76,7 @@ async def create(
     return await begin(http, services, visitor, opener, key=key, said=typed, form="panels/new_api_key.html")
 
 
-@router.post("/understood")
+@router.post("/understood", dependencies=[limited(Quota.PREVIEWS)])
 async def understand(
     visitor: UsedVisitor,
     services: UsedServices,

@@ -11,6 +11,7 @@ from api.pages.looking_up import unfinished_about
 from api.pages.rendering import panel
 from api.pages.viewing import Viewed
 from api.pages.visitors import Visitor
+from api.quotas import Quota
 from api.services import Services
 from countersign.domain.errors import DomainError, RequestOpen, TwoFactorNotEnabled
 from countersign.domain.people import TwoFactorMethod
@@ -60,6 +61,7 @@ async def begin(
     owner, path = visitor.owner, http.url.path
     replay = Replay(route=path, key=key, body=json.dumps(said, sort_keys=True).encode()) if key else None
     try:
+        await services.spend(http, Quota.STARTS, owner.actor)
         request = await open_and_start(services, owner, opener, account_id=owner.account_id, replay=replay)
     except TwoFactorNotEnabled:
         return await panel(http, "panels/two_factor_needed.html", visitor=visitor, status=403, doing="do this")

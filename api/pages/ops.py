@@ -13,8 +13,9 @@ from pydantic import BaseModel, Field
 from api.pages.rendering import is_fragment, page
 from api.pages.timeline import told
 from api.pages.viewing import state_of
-from api.pages.visitors import UsedOpsVisitor
+from api.pages.visitors import UsedOpsVisitor, limited
 from api.pages.wording import visible
+from api.quotas import Quota
 from api.schemas import RequestOut
 from api.services import Services, UsedServices, now
 from countersign.domain.requests import Journey, Step
@@ -75,7 +76,7 @@ class Row:
     begun_by: str
 
 
-@router.get("/requests")
+@router.get("/requests", dependencies=[limited(Quota.PREVIEWS)])
 async def search(
     http: Request, visitor: UsedOpsVisitor, services: UsedServices, asked: Annotated[Asked, Query()]
 ) -> Response:

@@ -15,8 +15,10 @@ from markupsafe import Markup
 from api.pages import wording
 from api.pages.holds import hold_of
 from api.pages.visitors import Visitor
+from api.problems import note, retry_after
 from api.services import Services, now, services
 from api.static_files import STATIC, address
+from countersign.domain.errors import DomainError
 from countersign.storage import heartbeats
 
 _TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
@@ -92,8 +94,19 @@ async def panel(
 ) -> HTMLResponse:
     """Return a panel: as a fragment for htmx, else as a page of its own.
 
-    ``changed`` tells the page below the dialog that its lists have changed.
+    ``changed`` tells the page below the dialog that its lists have changed; an error in it is told in the headers, too.
     """
+    answer = await _panel(request, template, visitor=visitor, status=status, changed=changed, **context)
+    error = context.get("error")
+    if isinstance(error, DomainError):
+        note(request, error)
+        answer.headers.update(retry_after(error))
+    return answer
+
+
+async def _panel(
+    request: Request, template: str, *, visitor: Visitor, status: int, changed: bool, **context: Any
+) -> HTMLResponse:
     settings = services(request).settings
     context["enable_at"] = settings.enable_two_factor_at
     context["hold"] = hold_of(visitor.user, context.get("credential"), rules=settings.rules, at=now())

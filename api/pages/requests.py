@@ -7,6 +7,8 @@ from fastapi import APIRouter, Form, Query, Response
 from api.pages.beginning import Key
 from api.pages.rendering import is_fragment, panel
 from api.pages.viewing import UsedView, Viewed, state_of
+from api.pages.visitors import limited
+from api.quotas import Quota
 from api.schemas import RequestOut
 from api.services import now
 from countersign.domain.errors import DomainError, InvalidInput, RequestClosed, Unavailable
@@ -25,6 +27,7 @@ from countersign.domain.requests import Outcome, Step
 router = APIRouter(prefix="/settings/requests", include_in_schema=False)
 
 Code = Annotated[str, Form(max_length=32)]
+_CODES = [limited(Quota.CODES)]
 
 
 @router.get("/{request_id}")
@@ -36,7 +39,7 @@ async def see(view: UsedView, state: Annotated[str, Query(max_length=200)] = "")
     return await view.show()
 
 
-@router.post("/{request_id}/two-factor-code")
+@router.post("/{request_id}/two-factor-code", dependencies=_CODES)
 async def enter_two_factor_code(
     view: UsedView, code: Code = "", step: Annotated[Step | None, Form()] = None, key: Key = ""
 ) -> Response:
@@ -52,13 +55,13 @@ async def enter_two_factor_code(
     return await after.changed() if after.stored.outcome is Outcome.CHANGED else await after.answer()
 
 
-@router.post("/{request_id}/resend")
+@router.post("/{request_id}/resend", dependencies=_CODES)
 async def resend(view: UsedView, key: Key = "") -> Response:
     """Resend: a new code, or the authenticator's window anew."""
     return await _sent(view, ResendCode(actor=view.visitor.actor), key=key)
 
 
-@router.post("/{request_id}/secret")
+@router.post("/{request_id}/secret", dependencies=_CODES)
 async def show_secret(view: UsedView) -> Response:
     """Show the secret: for the first time, or again within two minutes."""
     return await view.show_secret()
@@ -95,7 +98,7 @@ async def choose_activation(
     return await view.answer()
 
 
-@router.post("/{request_id}/activation-code")
+@router.post("/{request_id}/activation-code", dependencies=_CODES)
 async def enter_activation_code(view: UsedView, code: Code = "", key: Key = "") -> Response:
     """Take the code from the mail."""
     return await _sent(view, ActivationCode(actor=view.visitor.actor, code=code), key=key)

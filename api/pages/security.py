@@ -9,7 +9,8 @@ from fastapi import APIRouter, Form, Request, Response
 from api.pages.beginning import Key, begin
 from api.pages.rendering import page, panel
 from api.pages.viewing import UsedView
-from api.pages.visitors import UsedVisitor, Visitor, token_hash
+from api.pages.visitors import UsedVisitor, Visitor, limited, token_hash
+from api.quotas import Quota
 from api.services import UsedServices
 from countersign.domain.errors import DomainError
 from countersign.domain.messages import RecoveryCode
@@ -52,7 +53,7 @@ async def change(
     return await begin(http, services, visitor, opener, key=key, said=said, form="panels/change_two_factor.html")
 
 
-@router.post("/requests/{request_id}/recovery-code")
+@router.post("/requests/{request_id}/recovery-code", dependencies=[limited(Quota.CODES)])
 async def enter_recovery_code(
     view: UsedView, code: Annotated[str, Form(max_length=32)] = "", key: Key = ""
 ) -> Response:
@@ -66,7 +67,7 @@ async def enter_recovery_code(
     return await after.changed() if after.stored.outcome is Outcome.CHANGED else await after.answer()
 
 
-@router.post("/requests/{request_id}/recovery-codes")
+@router.post("/requests/{request_id}/recovery-codes", dependencies=[limited(Quota.CODES)])
 async def show_recovery_codes(view: UsedView) -> Response:
     """Show new recovery codes; they stand in this answer alone."""
     return await view.show_recovery_codes()

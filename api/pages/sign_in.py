@@ -20,6 +20,7 @@ from api.pages.visitors import (
     require_same_origin,
     token_hash,
 )
+from api.quotas import Quota
 from api.services import Services, UsedServices, client_ip
 from countersign.domain.errors import DomainError, NotFound, NotKnownHere, SignInFailed, Unavailable
 from countersign.domain.messages import Actor, ActorKind
@@ -57,6 +58,11 @@ Next = Annotated[str, Query(alias="next", max_length=4000)]
 UsedProvider = Annotated[IdentityProvider, Depends(identity_provider)]
 
 
+async def limited(request: Request, parts: UsedServices) -> None:
+    """Count who signs in, by address; raises ``TooManyCalls``."""
+    await parts.limiter.spend(request, Quota.SIGN_IN, address=client_ip(request))
+
+
 @router.get("/sign-in")
 async def sign_in(request: Request, wanted: Next = "/") -> Response:
     """Return the page whose button leads to the identity provider; on the local stack one for each demo person."""
@@ -68,7 +74,7 @@ async def sign_in(request: Request, wanted: Next = "/") -> Response:
     )
 
 
-@router.get("/sign-in/start")
+@router.get("/sign-in/start", dependencies=[Depends(limited)])
 async def start(
     request: Request,
     parts: UsedServices,
@@ -90,7 +96,7 @@ async def start(
     return response
 
 
-@router.get("/sign-in/callback")
+@router.get("/sign-in/callback", dependencies=[Depends(limited)])
 async def callback(request: Request, parts: UsedServices, provider: UsedProvider) -> Response:
     """Come back from the identity provider: a new session, and on to the page that was wanted."""
     wanted = str(open_state(request, parts).get("next", "/"))

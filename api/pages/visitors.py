@@ -7,13 +7,14 @@ import secrets
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from fastapi import Depends, Request, Response
 
 from api.pages.wording import visible
+from api.quotas import Quota
 from api.services import Caller, Owner, Services, UsedServices, client_ip, now
 from countersign.domain.errors import (
     ActingForAnother,
@@ -95,20 +96,31 @@ class Visitor:
 async def visitor(request: Request, parts: UsedServices) -> Visitor:
     """Return who looks at the page.
 
-    Raises ``SessionEnded``, ``CrossSite`` for a form of another site, and ``ActingForAnother`` for a page that was
-    opened before the person, or the account acted for, changed in another tab.
+    Raises ``SessionEnded``, ``CrossSite`` for a form of another site, ``ActingForAnother`` for a page that was
+    opened before the person, or the account acted for, changed in another tab, and ``TooManyCalls`` for an address
+    that has no session too often.
     """
     if request.method not in _SAFE_METHODS:
         require_same_origin(request, parts.settings)
     token = request.cookies.get(cookie_name(parts.settings), "")
-    if not token:
-        raise SessionEnded
-    found = await _signed_in(request, parts, token)
+    async with parts.limiter.proving(request, address=client_ip(request)):
+        if not token:
+            raise SessionEnded
+        found = await _signed_in(request, parts, token)
     _require_same(found, await _shown_to(request))
     return found
 
 
 UsedVisitor = Annotated[Visitor, Depends(visitor)]
+
+
+def limited(quota: Quota) -> Any:
+    """Return the dependency of a page whose calls are counted, by person and address."""
+
+    async def spend(request: Request, visitor: UsedVisitor, parts: UsedServices) -> None:
+        await parts.spend(request, quota, visitor.actor)
+
+    return Depends(spend)
 
 
 async def manager_visitor(visitor: UsedVisitor) -> Visitor:

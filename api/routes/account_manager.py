@@ -8,8 +8,9 @@ from api import deciding
 from api.deciding import credential_called, signed, waiting_about
 from api.opening import IdempotencyKey
 from api.problems import documented
+from api.quotas import Quota
 from api.schemas import DecisionIn, QueueEntry, RequestOut, StatementOut
-from api.services import Services, UsedManager, UsedServices
+from api.services import Services, UsedManager, UsedServices, limited
 from countersign.adapters.statements import sign
 from countersign.domain.errors import Forbidden, NotFound, NothingWaiting, NotSignedIn, Unavailable, VersionChanged
 from countersign.effects.work import found
@@ -22,6 +23,7 @@ SessionName = Annotated[
     str, Path(max_length=64, description="As read out: case, spaces, O for 0, I for 1 don't matter.")
 ]
 _ERRORS = (NotSignedIn, Forbidden, NotFound, Unavailable)
+_STARTS = [limited(Quota.STARTS)]
 
 
 @router.get("/queue", responses=documented(NotSignedIn, Forbidden, Unavailable))
@@ -40,7 +42,11 @@ async def find_by_name(session_name: SessionName, manager: UsedManager, services
     return await _entry(services, await credential_called(services, manager, session_name))
 
 
-@router.post("/fix-credentials/{session_name}/decision", responses=documented(*_ERRORS, NothingWaiting, VersionChanged))
+@router.post(
+    "/fix-credentials/{session_name}/decision",
+    dependencies=_STARTS,
+    responses=documented(*_ERRORS, NothingWaiting, VersionChanged),
+)
 async def decide(
     session_name: SessionName,
     body: DecisionIn,
@@ -54,7 +60,9 @@ async def decide(
 
 
 @router.post(
-    "/fix-credentials/{session_name}/statement", responses=documented(*_ERRORS, NothingWaiting, VersionChanged)
+    "/fix-credentials/{session_name}/statement",
+    dependencies=_STARTS,
+    responses=documented(*_ERRORS, NothingWaiting, VersionChanged),
 )
 async def sign_statement(
     session_name: SessionName, body: DecisionIn, manager: UsedManager, services: UsedServices

@@ -5,9 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from api.addressing import UsedRequest
+from api.opening import SEND_ERRORS
 from api.problems import documented
+from api.quotas import Quota
 from api.schemas import ActivationIn, CodeIn, LinkIn, RequestOut, RevealIn, SecretOut, TwoFactorCodeIn
-from api.services import OWNER_ERRORS, UsedOwner, UsedServices, now
+from api.services import OWNER_ERRORS, UsedOwner, UsedServices, limited, now
 from countersign.domain.errors import (
     CodeAlreadyUsed,
     CodeExpired,
@@ -43,9 +45,10 @@ router = APIRouter(prefix="/v1/requests", tags=["Requests"])
 _ERRORS = (*OWNER_ERRORS, NotFound)
 _MESSAGE_ERRORS = (*_ERRORS, NotTheRequester, RequestClosed, NotAtThisStep)
 _CODE_ERRORS = (*_MESSAGE_ERRORS, WrongCode, CodeExpired, TooManyWrongCodes, IssuingFrozen)
-_TWO_FACTOR_ERRORS = (*_CODE_ERRORS, CodeAlreadyUsed, RevealChallengeMissing, TooManyCodes)
-_RESEND_ERRORS = (*_MESSAGE_ERRORS, ResendTooEarly, TooManyCodes)
+_TWO_FACTOR_ERRORS = (*_CODE_ERRORS, CodeAlreadyUsed, RevealChallengeMissing, *SEND_ERRORS)
+_RESEND_ERRORS = (*_MESSAGE_ERRORS, ResendTooEarly, *SEND_ERRORS)
 _REVEAL_ERRORS = (*_ERRORS, NotTheRequester, NotAtThisStep, RevealRefused, SecretGone)
+_CODES = [limited(Quota.CODES)]
 
 
 @router.get("", responses=documented(*OWNER_ERRORS))
@@ -75,7 +78,7 @@ async def cancel_request(addressed: UsedRequest) -> RequestOut:
     return await addressed.send(Cancel(actor=addressed.owner.actor))
 
 
-@router.post("/{request_id}/two-factor-code", responses=documented(*_TWO_FACTOR_ERRORS))
+@router.post("/{request_id}/two-factor-code", dependencies=_CODES, responses=documented(*_TWO_FACTOR_ERRORS))
 async def enter_two_factor_code(body: TwoFactorCodeIn, addressed: UsedRequest) -> RequestOut:
     """Enter the SMS or authenticator code."""
     actor = addressed.owner.actor
@@ -83,14 +86,14 @@ async def enter_two_factor_code(body: TwoFactorCodeIn, addressed: UsedRequest) -
     return await addressed.send(message)
 
 
-@router.post("/{request_id}/two-factor-code/resend", responses=documented(*_RESEND_ERRORS))
-@router.post("/{request_id}/activation-code/resend", responses=documented(*_RESEND_ERRORS))
+@router.post("/{request_id}/two-factor-code/resend", dependencies=_CODES, responses=documented(*_RESEND_ERRORS))
+@router.post("/{request_id}/activation-code/resend", dependencies=_CODES, responses=documented(*_RESEND_ERRORS))
 async def resend_code(addressed: UsedRequest) -> RequestOut:
     """Resend: a new code; earlier ones stay good for their own five minutes."""
     return await addressed.send(ResendCode(actor=addressed.owner.actor))
 
 
-@router.post("/{request_id}/secret", responses=documented(*_REVEAL_ERRORS))
+@router.post("/{request_id}/secret", dependencies=_CODES, responses=documented(*_REVEAL_ERRORS))
 async def show_secret(body: RevealIn, addressed: UsedRequest) -> SecretOut:
     """Show the secret: once, and again for two minutes in case the answer was lost."""
     actor = addressed.owner.actor
@@ -113,13 +116,17 @@ async def choose_activation(body: ActivationIn, addressed: UsedRequest) -> Reque
     return await addressed.send(Activate(actor=actor) if body.when == "now" else ActivateLater(actor=actor))
 
 
-@router.post("/{request_id}/activation-code", responses=documented(*_CODE_ERRORS))
+@router.post("/{request_id}/activation-code", dependencies=_CODES, responses=documented(*_CODE_ERRORS))
 async def enter_activation_code(body: CodeIn, addressed: UsedRequest) -> RequestOut:
     """Enter the code from the mail."""
     return await addressed.send(ActivationCode(actor=addressed.owner.actor, code=body.code))
 
 
-@router.post("/{request_id}/activation-link", responses=documented(*_MESSAGE_ERRORS, InvalidLink, IssuingFrozen))
+@router.post(
+    "/{request_id}/activation-link",
+    dependencies=_CODES,
+    responses=documented(*_MESSAGE_ERRORS, InvalidLink, IssuingFrozen),
+)
 async def follow_activation_link(body: LinkIn, addressed: UsedRequest) -> RequestOut:
     """Press the button on the page that the mail's link opens."""
     return await addressed.send(ActivationCode(actor=addressed.owner.actor, link_token=body.token))

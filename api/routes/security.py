@@ -5,8 +5,9 @@ from functools import partial
 from fastapi import APIRouter
 
 from api.addressing import UsedRequest
-from api.opening import START_ERRORS, UsedOpening
+from api.opening import SEND_ERRORS, START_ERRORS, UsedOpening
 from api.problems import documented
+from api.quotas import Quota
 from api.schemas import RequestOut, RevealIn
 from api.security_schemas import (
     EnrolmentIn,
@@ -16,7 +17,7 @@ from api.security_schemas import (
     RecoveryCodesOut,
     SecurityOut,
 )
-from api.services import OWNER_ERRORS, UsedOwner, UsedServices, now
+from api.services import OWNER_ERRORS, UsedOwner, UsedServices, limited, now
 from countersign.domain.errors import (
     IssuingFrozen,
     NotAtThisStep,
@@ -27,7 +28,6 @@ from countersign.domain.errors import (
     RevealChallengeMissing,
     RevealRefused,
     SecretGone,
-    TooManyCodes,
     TooManyWrongCodes,
     WrongCode,
 )
@@ -38,7 +38,8 @@ from countersign.effects.security import TwoFactorChange
 router = APIRouter(prefix="/v1", tags=["Account security"])
 
 _ERRORS = (*OWNER_ERRORS, NotFound, NotTheRequester, RequestClosed, NotAtThisStep)
-_CODE_ERRORS = (WrongCode, TooManyWrongCodes, TooManyCodes, IssuingFrozen, RevealChallengeMissing)
+_CODE_ERRORS = (WrongCode, TooManyWrongCodes, *SEND_ERRORS, IssuingFrozen, RevealChallengeMissing)
+_CODES = [limited(Quota.CODES)]
 
 
 @router.get("/security", responses=documented(*OWNER_ERRORS))
@@ -60,14 +61,14 @@ async def change_two_factor(body: NewTwoFactorChange, opening: UsedOpening) -> R
     return await opening.accept(partial(security.open_change, change=change), body)
 
 
-@router.post("/requests/{request_id}/recovery-code", responses=documented(*_ERRORS, *_CODE_ERRORS))
+@router.post("/requests/{request_id}/recovery-code", dependencies=_CODES, responses=documented(*_ERRORS, *_CODE_ERRORS))
 async def enter_recovery_code(body: RecoveryCodeIn, addressed: UsedRequest) -> RequestOut:
     """Enter a recovery code where a change waits for the code of the present method, which is lost."""
     message = RecoveryCode(actor=addressed.owner.actor, code=body.code, reveal_challenge=body.reveal_challenge)
     return await addressed.send(message)
 
 
-@router.post("/requests/{request_id}/enrolment", responses=documented(*_ERRORS, RevealRefused))
+@router.post("/requests/{request_id}/enrolment", dependencies=_CODES, responses=documented(*_ERRORS, RevealRefused))
 async def show_enrolment(body: EnrolmentIn, addressed: UsedRequest) -> EnrolmentOut:
     """Show what the new authenticator is set up with, while its code is awaited."""
     shown = await security.enrolment(
@@ -80,7 +81,11 @@ async def show_enrolment(body: EnrolmentIn, addressed: UsedRequest) -> Enrolment
     return EnrolmentOut(secret=shown.secret, otpauth_uri=shown.uri)
 
 
-@router.post("/requests/{request_id}/recovery-codes", responses=documented(*_ERRORS, RevealRefused, SecretGone))
+@router.post(
+    "/requests/{request_id}/recovery-codes",
+    dependencies=_CODES,
+    responses=documented(*_ERRORS, RevealRefused, SecretGone),
+)
 async def show_recovery_codes(body: RevealIn, addressed: UsedRequest) -> RecoveryCodesOut:
     """Show new recovery codes, within half an hour of the change; earlier ones are good no more."""
     codes = await security.show_recovery_codes(

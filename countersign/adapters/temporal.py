@@ -1,7 +1,10 @@
 """The connection to Temporal."""
 
+import logging
+
 from temporalio.client import Client
 from temporalio.common import HeaderCodecBehavior
+from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 
 from countersign.adapters.keyring import KeyRing
 from countersign.adapters.payload_codec import data_converter
@@ -24,3 +27,13 @@ async def connect(
         data_converter=data_converter(key_ring, namespace),
         header_codec_behavior=HeaderCodecBehavior.CODEC,
     )
+
+
+def forward_core_logs() -> None:
+    """Let the SDK's core log through ``logging``, where lines are masked; left alone, it writes to the console.
+
+    To be called before the first client is made.
+    """
+    forwarding = LogForwardingConfig(logger=logging.getLogger("temporalio"), append_log_fields_to_message=False)
+    logs = LoggingConfig(filter=TelemetryFilter(core_level="WARN", other_level="ERROR"), forwarding=forwarding)
+    Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=logs)), error_if_already_set=False)

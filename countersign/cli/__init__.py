@@ -1,9 +1,11 @@
 """The command ``countersign``."""
 
+import logging
 import sys
 
 import typer
 
+from countersign import logs
 from countersign.cli import audit, fix, keys, requests
 from countersign.cli.accounts import accounts_app, users_app
 from countersign.cli.demo import demo
@@ -24,6 +26,7 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command; what goes wrong is told in one line, with exit code 1."""
+    logs.install(logging.WARNING)
     try:
         app()
     except (DomainError, StackError) as error:

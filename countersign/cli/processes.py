@@ -7,6 +7,7 @@ from countersign.cli.context import command_settings
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from countersign.adapters.keyring import Purpose
     from countersign.settings import Settings
 
 
@@ -14,18 +15,17 @@ def api() -> None:
     """Serve the HTTP API."""
     import uvicorn
 
+    from api.serving import server_config
+    from countersign import logs
+    from countersign.adapters.temporal import forward_core_logs
+    from countersign.wiring import API_PURPOSES
+
+    logs.install()
+    logs.tell_of_the_end()
+    forward_core_logs()
     settings = command_settings()
-    uvicorn.run(
-        _application(settings),
-        host=settings.api_host,
-        port=settings.api_port,
-        server_header=False,
-        # Whose word is taken for where a caller is: without proxies nobody's, or callers could claim any address.
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=settings.trusted_proxies,
-        access_log=False,  # it would hold addresses that are asked for
-        timeout_graceful_shutdown=5,
-    )
+    _require_usable(settings, API_PURPOSES)
+    uvicorn.Server(server_config(_application(settings), settings)).run()
 
 
 def _application(settings: "Settings") -> "FastAPI":
@@ -42,9 +42,24 @@ def worker() -> None:
     """Run the Temporal worker."""
     import asyncio
 
+    from countersign.wiring import WORKER_PURPOSES
     from countersign.work_loop import run_worker
 
-    asyncio.run(run_worker(command_settings()))
+    settings = command_settings()
+    _require_usable(settings, WORKER_PURPOSES)
+    asyncio.run(run_worker(settings))
+
+
+def _require_usable(settings: "Settings", purposes: "frozenset[Purpose]") -> None:
+    # Told here in a line; later it would be one of the errors that nobody foresaw, whose words are not logged.
+    from countersign.adapters.keyring import KeyRingInvalid, load_key_ring
+    from countersign.wiring import SettingsMissing, require_service_settings
+
+    require_service_settings(settings)
+    try:
+        load_key_ring(json_text=settings.key_ring.get_secret_value(), file=settings.key_ring_file, purposes=purposes)
+    except KeyRingInvalid as error:
+        raise SettingsMissing(str(error)) from None
 
 
 def migrate() -> None:

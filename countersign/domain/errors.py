@@ -119,6 +119,34 @@ class TooManyWrongCodes(DomainError):
     status = 429
 
 
+class TooManyRequests(DomainError):
+    """Too many requests were begun for this account within the hour."""
+
+    slug = "too-many-requests"
+    status = 429
+
+
+class TooManyCalls(DomainError):
+    """You are going too fast; wait a moment and go on."""
+
+    slug = "too-many-calls"
+    status = 429
+
+
+class TooManySms(DomainError):
+    """This account had all the SMS it gets within a day."""
+
+    slug = "too-many-sms"
+    status = 429
+
+
+class SmsSuspended(DomainError):
+    """No SMS are sent any more today; an authenticator works without them."""
+
+    slug = "sms-suspended"
+    status = 503
+
+
 class NotSignedIn(DomainError):
     """A valid bearer token is needed."""
 
@@ -293,6 +321,27 @@ class BodyTooLarge(DomainError):
 
     slug = "body-too-large"
     status = 413
+
+
+class BodyTooSlow(DomainError):
+    """The body did not come in time."""
+
+    slug = "body-too-slow"
+    status = 408
+
+
+class AddressTooLong(DomainError):
+    """The address is too long."""
+
+    slug = "address-too-long"
+    status = 414
+
+
+class HeadersTooLarge(DomainError):
+    """The headers are too many or too large."""
+
+    slug = "headers-too-large"
+    status = 431
 
 
 class Misdirected(DomainError):

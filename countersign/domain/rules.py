@@ -6,7 +6,11 @@ from datetime import timedelta
 
 @dataclass(frozen=True)
 class Rules:
-    """Limits and lifetimes; each field is a setting ``COUNTERSIGN_RULES__<NAME>``."""
+    """Limits and lifetimes; each field is a setting ``COUNTERSIGN_RULES__<NAME>``.
+
+    ``sms_per_day`` is a cap on what all accounts together cost; 0 is none. ``sms_countries`` are the country calling
+    codes that a new phone number may have; none named are all.
+    """
 
     code_lifetime: timedelta = timedelta(minutes=5)
     resend_after: timedelta = timedelta(minutes=2)
@@ -14,6 +18,10 @@ class Rules:
     code_sends_per_hour: int = 10
     wrong_codes_per_hour: int = 20
     wrong_codes_before_freeze: int = 50
+    requests_per_hour: int = 60
+    sms_per_account_and_day: int = 40
+    sms_per_day: int = 10_000
+    sms_countries: tuple[int, ...] = ()
     two_factor_idle: timedelta = timedelta(minutes=30)
     secret_unacknowledged: timedelta = timedelta(minutes=30)
     recovery_codes_showable: timedelta = timedelta(minutes=30)
@@ -36,3 +44,5 @@ class Rules:
         wrong = [name for name, number in asdict(self).items() if number < type(number)()]
         if wrong:
             raise ValueError(f"Below zero: {', '.join(wrong)}.")
+        if not self.requests_per_hour:
+            raise ValueError("requests_per_hour is 0: nobody could begin anything.")

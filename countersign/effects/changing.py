@@ -5,7 +5,7 @@ from countersign.domain.messages import RecoveryCode
 from countersign.domain.people import TwoFactorMethod
 from countersign.domain.requests import ChangeTo, Channel, Journey, Outcome, Step
 from countersign.effects.authority import require_requester
-from countersign.effects.codes import open_challenge, require_sends_left
+from countersign.effects.codes import open_challenge, require_sendable
 from countersign.effects.ending import end_overdue, end_request, is_overdue
 from countersign.effects.people import change_two_factor
 from countersign.effects.recovery import check_recovery_code
@@ -24,9 +24,9 @@ def issues_recovery_codes(request: Request) -> bool:
 
 
 async def require_passable(work: Work, request: Request) -> None:
-    """Raise ``TooManyCodes`` when the code of the next step could not be sent: no code is used up for nothing."""
+    """Raise ``TooManyCodes`` and the like when the code of the next step could not be sent: none is used up in vain."""
     if request.step is Step.TWO_FACTOR_CODE and request.change_to is ChangeTo.SMS:
-        await require_sends_left(work, Channel.SMS)
+        await require_sendable(work, Channel.SMS)
 
 
 async def pass_recovery_code(work: Work, request: Request, message: RecoveryCode) -> None:

@@ -30,6 +30,7 @@ from countersign.effects import totp
 from countersign.effects.authority import require_thawed
 from countersign.effects.ending import end_request, is_overdue
 from countersign.effects.notices import tell_owners_of_freeze
+from countersign.effects.sms import count_sms, hold_sms, require_sms_left
 from countersign.effects.work import Work, found
 from countersign.storage import accounts, challenges, requests, verdicts
 from countersign.storage.requests import Request
@@ -57,8 +58,8 @@ async def open_challenge(work: Work, request: Request, *, step: Step, channel: C
 async def resend(work: Work, request: Request) -> None:
     """Send a new code, or open the authenticator's window again; earlier codes stay good for their own time.
 
-    Raises ``NotAtThisStep``, ``CodeExpired``, ``ResendTooEarly`` or ``TooManyCodes``; the last two tell in
-    ``retry_after`` how many seconds to wait.
+    Raises ``NotAtThisStep``, ``CodeExpired``, ``ResendTooEarly``, ``TooManyCodes``, ``TooManySms`` or
+    ``SmsSuspended``; all but the first two tell in ``retry_after`` how many seconds to wait.
     """
     if request.step not in CODE_STEPS:
         raise NotAtThisStep(f"No code is asked for at the step {request.step}.", step=request.step)
@@ -71,7 +72,7 @@ async def resend(work: Work, request: Request) -> None:
         raise ResendTooEarly(retry_after=retry_after(earliest, at=work.at))
     channel = cast("Channel", request.channel)
     require_thawed(work)
-    await require_sends_left(work, channel)
+    await require_sendable(work, channel)
     window = await _add_window(work, _challenge_id(request), channel=channel, number=windows[-1].number + 1)
     if request.step in TWO_FACTOR_STEPS:
         deadline = _deadline(work, request, request.step, window)
@@ -80,7 +81,10 @@ async def resend(work: Work, request: Request) -> None:
 
 
 async def require_sends_left(work: Work, channel: Channel) -> None:
-    """Raise ``TooManyCodes`` when the account had its codes for this hour, those about to be sent included."""
+    """Raise ``TooManyCodes`` when the account had its codes for this hour, those about to be sent included.
+
+    For SMS also ``TooManySms`` and ``SmsSuspended``.
+    """
     if channel is Channel.AUTHENTICATOR:
         return
     starting = await requests.count_starting_with_sms(work.connection, work.account.id)
@@ -90,6 +94,15 @@ async def require_sends_left(work: Work, channel: Channel) -> None:
     newest = await challenges.nth_newest_send(work.connection, work.account.id, since=work.at - _HOUR, n=allowed)
     if newest is not None:
         raise TooManyCodes(retry_after=retry_after(newest + _HOUR, at=work.at))
+    if channel is Channel.SMS:
+        await require_sms_left(work, starting=starting)
+
+
+async def require_sendable(work: Work, channel: Channel) -> None:
+    """Raise as ``require_sends_left`` does, where the code is made in the same transaction: it will not fail then."""
+    await require_sends_left(work, channel)
+    if channel is Channel.SMS:
+        await hold_sms(work)
 
 
 async def check_code(work: Work, request: Request, text: str) -> None:
@@ -170,6 +183,8 @@ def _deadline(work: Work, request: Request, step: Step, window: Window) -> datet
 
 async def _add_window(work: Work, challenge_id: UUID, *, channel: Channel, number: int) -> Window:
     window = open_window(number=number, at=work.at, rules=work.rules)
+    if channel is Channel.SMS:
+        await count_sms(work)
     await challenges.add_send(
         work.connection, challenge_id=challenge_id, account_id=work.account.id, channel=channel, window=window
     )

@@ -2,9 +2,11 @@
 
 import hashlib
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 from countersign.domain.audit import AuditTag
+from countersign.domain.codes import retry_after
 from countersign.domain.credentials import CredentialKind, CredentialStatus, SessionType
 from countersign.domain.errors import (
     AcknowledgementMissing,
@@ -13,6 +15,7 @@ from countersign.domain.errors import (
     NothingChanged,
     RequestOpen,
     TooManyCredentials,
+    TooManyRequests,
     TwoFactorNotEnabled,
     WrongStatus,
 )
@@ -31,6 +34,8 @@ from countersign.storage import credentials, ledger, requests, users
 from countersign.storage.credentials import Credential
 from countersign.storage.ledger import IdempotencyRecord
 from countersign.storage.requests import NewRequest, Request
+
+_HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -183,7 +188,8 @@ def _about(credential: Credential, *, user_id: UUID, journey: Journey, method: T
 
 
 async def open_request(work: Work, new: NewRequest) -> Request:
-    """Store the request and the audit event that it was opened; raises ``RequestOpen``."""
+    """Store the request and the audit event that it was opened; raises ``RequestOpen`` or ``TooManyRequests``."""
+    await _require_requests_left(work)
     await requests.insert(work.connection, new)
     request = found(await requests.get(work.connection, new.id))
     await work.audit_request(
@@ -205,6 +211,13 @@ async def _require_ready(work: Work, user_id: UUID) -> TwoFactorMethod:
         raise TwoFactorNotEnabled
     await require_sends_left(work, TWO_FACTOR_CHANNELS[user.two_factor_method])
     return user.two_factor_method
+
+
+async def _require_requests_left(work: Work) -> None:
+    allowed = work.rules.requests_per_hour
+    newest = await requests.nth_newest(work.connection, work.account.id, since=work.at - _HOUR, n=allowed)
+    if newest is not None:
+        raise TooManyRequests(retry_after=retry_after(newest + _HOUR, at=work.at))
 
 
 async def _require_none_open(work: Work, credential: Credential) -> None:

@@ -1,5 +1,6 @@
 """Changes to how a person is reached and confirms: they cancel what is under way, and end the person's sessions."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -24,6 +25,14 @@ from countersign.storage.requests import Request
 from countersign.storage.users import User
 
 _REASON = "email, phone or two-factor method changed"
+_COSTLY = {
+    phonenumbers.PhoneNumberType.PREMIUM_RATE,
+    phonenumbers.PhoneNumberType.SHARED_COST,
+    phonenumbers.PhoneNumberType.PERSONAL_NUMBER,
+    phonenumbers.PhoneNumberType.PAGER,
+    phonenumbers.PhoneNumberType.UAN,
+    phonenumbers.PhoneNumberType.VOICEMAIL,
+}
 
 
 @dataclass(frozen=True)
@@ -53,7 +62,7 @@ async def change_user(desk: Desk, user_id: UUID, change: UserChange, *, at: date
         before = found(await users.get(connection, user_id))
         if not trails:
             raise Conflict("This user has no account, so no audit trail could tell of the change.")
-        after = _changed(before, change)
+        after = _changed(before, change, countries=desk.rules.sms_countries)
         await _tell_person(trails[0], before, after)
         return await _carry_out(trails, before, after)
 
@@ -92,14 +101,23 @@ def parse_email(text: str) -> str:
         raise InvalidInput("This is no email address.") from None
 
 
-def parse_phone(text: str) -> str:
-    """Return the number in E.164 form, or raise ``InvalidInput`` without repeating it."""
+def parse_phone(text: str, *, countries: Collection[int] = ()) -> str:
+    """Return the number in E.164 form, or raise ``InvalidInput`` without repeating it.
+
+    Refused are kinds that cost more than a mobile number, and other country calling codes than ``countries`` if any are
+    named: whoever sets a number chooses what each SMS to it costs.
+    """
     try:
         number = phonenumbers.parse(text, None)
     except phonenumbers.NumberParseException:
         raise InvalidInput("A phone number begins with + and the country code.") from None
     if not phonenumbers.is_valid_number(number):
         raise InvalidInput("There is no such phone number.")
+    if phonenumbers.number_type(number) in _COSTLY:
+        raise InvalidInput("Codes are not sent to premium-rate, shared-cost and similar numbers; use a mobile number.")
+    if countries and number.country_code not in countries:
+        allowed = ", ".join(f"+{code}" for code in sorted(countries))
+        raise InvalidInput(f"Codes by SMS go to numbers that begin with {allowed}.")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
@@ -109,13 +127,13 @@ async def on_account(desk: Desk, connection: Connection, account_id: UUID, *, at
     return Work(connection=connection, account=account, at=at, actor=actor, rules=desk.rules, keys=desk.keys)
 
 
-def _changed(user: User, change: UserChange) -> User:
+def _changed(user: User, change: UserChange, *, countries: Collection[int]) -> User:
     if change.two_factor is TwoFactorMethod.AUTHENTICATOR:
         raise InvalidInput("An authenticator is set up by its owner alone.")
     after = user.model_copy(
         update={
             "email": user.email if change.email is None else parse_email(change.email),
-            "phone": user.phone if change.phone is None else parse_phone(change.phone),
+            "phone": user.phone if change.phone is None else parse_phone(change.phone, countries=countries),
             "two_factor_method": change.two_factor or user.two_factor_method,
             "totp_seed": None if change.two_factor else user.totp_seed,
         }

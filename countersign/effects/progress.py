@@ -4,13 +4,14 @@ from countersign.domain.audit import AuditTag
 from countersign.domain.errors import DomainError
 from countersign.domain.messages import SYSTEM, RequestAt, RequestState, StepDue
 from countersign.domain.people import TwoFactorMethod
-from countersign.domain.requests import Outcome, Step
+from countersign.domain.requests import Channel, Outcome, Step
 from countersign.effects.activation import ask_account_managers
 from countersign.effects.authority import require_owner, require_thawed
 from countersign.effects.changing import ask_for_new_factor
 from countersign.effects.codes import TWO_FACTOR_CHANNELS, open_challenge
 from countersign.effects.ending import credential_of, end_overdue, end_request
 from countersign.effects.notices import as_requester, tell_managers
+from countersign.effects.sms import hold_sms
 from countersign.effects.state import state_of
 from countersign.effects.work import Desk, Work, found
 from countersign.storage import requests
@@ -51,6 +52,7 @@ async def remind(desk: Desk, due: StepDue) -> RequestState:
 async def _first_step(work: Work, request: Request) -> None:
     try:
         await _require_still_allowed(work, request)
+        await _require_sms_for_it(work, request)
     except DomainError as error:
         await end_request(work, request, Outcome.CANCELLED, reason=error.slug)
         return
@@ -59,8 +61,7 @@ async def _first_step(work: Work, request: Request) -> None:
     elif request.two_factor_method is TwoFactorMethod.NONE:
         await ask_for_new_factor(work, request)
     else:
-        channel = TWO_FACTOR_CHANNELS[request.two_factor_method]
-        await open_challenge(work, request, step=Step.TWO_FACTOR_CODE, channel=channel)
+        await open_challenge(work, request, step=Step.TWO_FACTOR_CODE, channel=_first_channel(request))
 
 
 async def _require_still_allowed(work: Work, request: Request) -> None:
@@ -68,6 +69,16 @@ async def _require_still_allowed(work: Work, request: Request) -> None:
     if request.journey.needs_two_factor:
         await require_owner(work, request.user_id)
         require_thawed(work)
+
+
+async def _require_sms_for_it(work: Work, request: Request) -> None:
+    # The account's own caps counted it when it was accepted; the cap of all accounts may have been reached since.
+    if request.journey.needs_two_factor and _first_channel(request) is Channel.SMS:
+        await hold_sms(work)
+
+
+def _first_channel(request: Request) -> Channel:
+    return TWO_FACTOR_CHANNELS.get(request.two_factor_method) or Channel(found(request.change_to))
 
 
 async def _remind(work: Work, request: Request) -> None:

@@ -1,5 +1,6 @@
 """A person's account security as its pages and routes need it: how it stands, changing it, and what is shown once."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -94,7 +95,7 @@ async def open_change(work: Work, user_id: UUID, *, change: TwoFactorChange) -> 
     await require_owner(work, user_id)
     require_thawed(work)
     user = found(await users.get(work.connection, user_id))
-    new_phone = _new_phone(user, change.to, change.phone)
+    new_phone = _new_phone(user, change.to, change.phone, countries=work.rules.sms_countries)
     _require_change(user, change.to, new_phone)
     _require_challenge(user, change)
     await _require_none_open(work, user_id)
@@ -159,14 +160,14 @@ def _require_codes_issued(request: Request, *, at: datetime) -> None:
         raise closed(request)
 
 
-def _new_phone(user: User, to: ChangeTo, phone: str | None) -> str | None:
+def _new_phone(user: User, to: ChangeTo, phone: str | None, *, countries: Collection[int]) -> str | None:
     if to is not ChangeTo.SMS:
         if phone is not None:
             raise InvalidInput("A phone number goes with SMS alone.")
         return None
     if phone is None and user.phone is None:
         raise InvalidInput("Codes by SMS need a phone number.")
-    return user.phone if phone is None else parse_phone(phone)
+    return user.phone if phone is None else parse_phone(phone, countries=countries)
 
 
 def _require_change(user: User, to: ChangeTo, new_phone: str | None) -> None:

@@ -169,6 +169,14 @@ async def of_ids(connection: Connection, ids: list[UUID]) -> list[Request]:
     return await many(connection, Request, query, (ids,))
 
 
+async def nth_newest(connection: Connection, account_id: UUID, *, since: datetime, n: int) -> datetime | None:
+    """Return when the account's n-th newest request since ``since`` was begun, or None when there were fewer."""
+    query = """SELECT created_at FROM requests WHERE account_id = %s AND created_at > %s
+               ORDER BY created_at DESC OFFSET %s LIMIT 1"""
+    found: datetime | None = await scalar(connection, query, (account_id, since, n - 1))
+    return found
+
+
 async def waiting_for_manager(connection: Connection, manager: UUID, *, limit: int) -> list[Request]:
     """Return what waits for this account manager, oldest first."""
     query = f"""{_SELECT} JOIN account_manager_assignments m ON m.account_id = r.account_id AND m.user_id = %s

@@ -10,6 +10,7 @@ from prometheus_client.samples import Sample
 
 from api.app import create_app
 from api.metrics import Metrics
+from countersign.domain.errors import BY_SLUG
 from countersign.domain.requests import Journey, Step
 from countersign.local.postgres import EmbeddedPostgres
 from countersign.settings import Settings
@@ -70,6 +71,7 @@ async def test_labels_hold_nobodys_data(cast: Cast, settings: Settings) -> None:
         "le": re.compile(r"[\d.]+|\+Inf").fullmatch,
         "journey": set(map(str, Journey)).__contains__,
         "step": set(map(str, Step)).__contains__,
+        "problem": BY_SLUG.__contains__,
     }
     for sample in samples:
         for name, text in sample.labels.items():

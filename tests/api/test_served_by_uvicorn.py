@@ -17,6 +17,9 @@ from countersign.local.tcp_ports import free_port
 from countersign.settings import Settings
 
 CODE = b"493817"
+PATIENCE = 0.4
+CONNECTIONS = 30
+HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,27 @@ class Server:
             except OSError:  # it hung up while we were still talking
                 return b""
 
+    def trickle(self, first: bytes, drop: bytes, *, pause: float = 0.1, seconds: float = 4) -> bytes:
+        """Send a little now and then; return what came back when the server hung up, or fail if it never does."""
+        with self.connection() as connection:
+            connection.sendall(first)
+            connection.settimeout(pause)
+            answer, deadline = b"", time.monotonic() + seconds
+            while time.monotonic() < deadline:
+                try:
+                    came = connection.recv(65_536)
+                    if not came:
+                        return answer
+                    answer += came
+                except TimeoutError:
+                    connection.sendall(drop)
+                except OSError:
+                    return answer
+        pytest.fail("it was put up with")
+
+    def connection(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=5)
+
     def is_well(self) -> bool:
         answer = self.ask(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
         return answer.startswith(b"HTTP/1.1 200 ")
@@ -56,6 +80,10 @@ def server(settings: Settings, issuer: Issuer, tmp_path_factory: pytest.TempPath
         "COUNTERSIGN_JWT_KEY_FILE": str(issuer.jwks_file),
         "DATABASE_URL": settings.database_url.get_secret_value(),
         "TEMPORAL_ADDRESS": settings.temporal_address,
+        "COUNTERSIGN_HTTP__HEAD_SECONDS": str(PATIENCE),
+        "COUNTERSIGN_HTTP__BODY_SECONDS": str(PATIENCE),
+        "COUNTERSIGN_HTTP__KEEP_ALIVE_SECONDS": "1",
+        "COUNTERSIGN_HTTP__CONNECTIONS": str(CONNECTIONS),
     }
     log = folder / "log"
     with log.open("wb") as output:
@@ -145,6 +173,78 @@ def test_a_body_in_chunks_without_an_end_is_413_when_it_passes_the_limit(server:
 
     assert answer == b"" or answer.startswith(b"HTTP/1.1 413 ")
     assert server.is_well()
+
+
+def test_a_head_that_trickles_is_cut_off_with_408(server: Server) -> None:
+    answer = server.trickle(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n", b"X-A: b\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"\r\nconnection: close\r\n" in answer.lower()
+    assert server.is_well()
+
+
+def test_a_connection_that_says_nothing_is_closed_without_a_word(server: Server) -> None:
+    assert server.trickle(b"", b"") == b""
+
+
+def test_a_body_that_trickles_is_cut_off_with_408(server: Server) -> None:
+    answer = server.trickle(post(b"Content-Length: 5000", body=b"{"), b" ")
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"/problems/body-too-slow" in answer
+    assert server.is_well()
+
+
+def test_a_connection_that_is_kept_is_closed_when_nothing_more_comes_and_its_second_head_may_not_trickle_either(
+    server: Server,
+) -> None:
+    assert server.trickle(HEALTHZ, b"").count(b"HTTP/1.1 200 ") == 1
+
+    answer = server.trickle(HEALTHZ, b"GET /healthz HTTP/1.1\r\nX-A: b\r\nX"[:1])
+    assert answer.count(b"HTTP/1.1 200 ") == 1
+    assert answer.count(b"HTTP/1.1 408 ") == 1
+
+
+def test_a_pause_between_two_requests_is_no_slow_head(server: Server) -> None:
+    with server.connection() as connection:
+        for _ in range(3):
+            connection.sendall(HEALTHZ)
+            answer = b""
+            while b"alive" not in answer:
+                answer += connection.recv(65_536)
+            assert answer.startswith(b"HTTP/1.1 200 ")
+            time.sleep(PATIENCE + 0.1)
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET /" + b"x" * 9_000 + b" HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", b"414"),
+        (b"GET /?" + b"x" * 9_000 + b" HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", b"414"),
+        (post(*(b"X-%d: y" % number for number in range(70)), b"Content-Length: 0"), b"431"),
+        (post(*(b"X-%d: " % number + b"y" * 900 for number in range(25)), b"Content-Length: 0"), b"431"),
+    ],
+    ids=["a long path", "a long query", "many headers", "large headers"],
+)
+def test_a_head_over_the_limits_is_refused_with_its_own_status(server: Server, head: bytes, status: bytes) -> None:
+    answer = server.trickle(head, b"")
+
+    assert answer.startswith(b"HTTP/1.1 " + status), answer[:300]
+    assert b"application/problem+json" in answer
+
+
+def test_idle_connections_over_the_limit_are_answered_503_and_those_that_leave_make_room(server: Server) -> None:
+    held = [server.connection() for _ in range(CONNECTIONS)]
+    try:
+        answer = server.trickle(HEALTHZ, b"")
+    finally:
+        for each in held:
+            each.close()
+
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    deadline = time.monotonic() + 5
+    while not server.is_well():
+        assert time.monotonic() < deadline
 
 
 def test_answers_do_not_name_the_server(server: Server) -> None:

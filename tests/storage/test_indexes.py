@@ -21,6 +21,7 @@ from countersign.storage import (
     oversight,
     recovery_codes,
     requests,
+    sms_days,
     verdicts,
 )
 from countersign.storage.database import Connection, Database
@@ -51,6 +52,9 @@ HOT: dict[str, Query] = {
     "a Session Name": lambda c: credentials.by_session_name(c, "x"),
     "a name": lambda c: credentials.name_exists(c, account_id=ID, name_key="x"),
     "the windows of a challenge": lambda c: challenges.windows(c, ID),
+    "requests of the hour": lambda c: requests.nth_newest(c, ID, since=NOW, n=9),
+    "an account's SMS of the day": lambda c: sms_days.nth_newest_of_account(c, ID, since=NOW, n=9),
+    "the day's SMS": lambda c: sms_days.made(c, NOW.date()),
     "codes of the hour": lambda c: challenges.nth_newest_send(c, ID, since=NOW, n=9),
     "wrong codes of the hour": lambda c: verdicts.nth_newest_wrong(c, ID, since=NOW, n=9),
     "the verdict on a message": lambda c: verdicts.find(c, request_id=ID, key="x"),

@@ -13,7 +13,7 @@ from tests.support.databases import OwnDatabase
 TABLES = {
     "accounts", "users", "memberships", "account_manager_assignments", "credentials", "requests", "idempotency_keys",
     "challenges", "code_sends", "message_verdicts", "used_statements", "notices", "audit_events", "recovery_codes",
-    "stops", "alembic_version",
+    "stops", "sms_days", "alembic_version",
 }  # fmt: skip
 
 

@@ -29,6 +29,7 @@ from countersign.local.tcp_ports import free_port
 from countersign.settings import Settings
 
 _PATIENCE_SECONDS = 60
+_PER_TIME = ("CODE_SENDS_PER_HOUR", "REQUESTS_PER_HOUR", "SMS_PER_ACCOUNT_AND_DAY")
 _PORTS = ("API", "TEMPORAL", "TEMPORAL_UI", "POSTGRES")
 _MARKS = {"worker": "worker", "api": "api", "temporal": "start-dev", "postgres": "-D"}
 
@@ -64,7 +65,9 @@ class RunningStack:
     def start(self) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("COUNTERSIGN_")}
         environment |= {f"COUNTERSIGN_{name}_PORT": str(port) for name, port in self.ports.items()}
-        environment |= {"COUNTERSIGN_DATA": str(self.data), "COUNTERSIGN_RULES__CODE_SENDS_PER_HOUR": "1000"}
+        environment |= {f"COUNTERSIGN_RULES__{name}": "1000" for name in _PER_TIME} | {
+            "COUNTERSIGN_DATA": str(self.data)
+        }
         before = self._times_ready()
         with self._said.open("ab") as output:
             self.process = subprocess.Popen(
