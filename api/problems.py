@@ -3,6 +3,7 @@
 import logging
 import traceback
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -11,6 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from countersign.adapters.keyring import KeyFault
@@ -31,6 +33,7 @@ _LOG = logging.getLogger(__name__)
 _MEDIA_TYPE = "application/problem+json"
 _RETRY_AFTER_SECONDS = {429: 60, 503: 2}
 _OF_AN_ACCOUNT = (TooManyCodes, TooManyWrongCodes, TooManyRequests, TooManySms)
+_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 
 class Problem(BaseModel):
@@ -164,12 +167,26 @@ async def _invalid(_request: Request, error: Exception) -> JSONResponse:
     return problem_response(InvalidInput(detail[:1000], errors=errors[:50]))
 
 
-async def _http_error(_request: Request, error: Exception) -> JSONResponse:
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
     status = error.status_code if isinstance(error, HTTPException) else 400
+    # FastAPI answers a body that it cannot decode (no UTF-8, a thousand brackets deep) so, unlike other broken JSON.
+    if status == HTTPStatus.BAD_REQUEST and error.__cause__ is not None:
+        return problem_response(InvalidInput("The body is no JSON in UTF-8."))
     title = error.detail if isinstance(error, HTTPException) else "Bad request"
     body = {"type": "about:blank", "title": title, "status": status, "detail": title}
-    headers = getattr(error, "headers", None)
+    headers = dict(getattr(error, "headers", None) or {})
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods(request))
     return JSONResponse(body, status_code=status, media_type=_MEDIA_TYPE, headers=headers)
+
+
+def _methods(request: Request) -> list[str]:
+    # The framework names those of the first route of that path alone; RFC 9110 (15.5.6) wants all.
+    def fits(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+
+    return [method for method in _METHODS if fits(method)]
 
 
 def _place(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -12,6 +13,7 @@ from api import problems
 from api.app import create_app
 from countersign.domain.errors import BY_SLUG, DomainError, NotSignedIn, TooManyCodes, WrongCode
 from countersign.settings import Settings
+from tests.support.cast import Cast
 
 CODE = "493817"
 EVERY = pytest.mark.parametrize("error", BY_SLUG.values(), ids=BY_SLUG.keys())
@@ -144,3 +146,23 @@ async def test_a_field_name_that_would_turn_the_line_around_is_told_as_an_escape
 
     assert response.status_code == 422
     assert response.json()["errors"][0]["pointer"] == "/\\u202e"
+
+
+async def test_a_body_that_cannot_be_decoded_is_invalid_input_like_other_broken_json(cast: Cast) -> None:
+    headers = {"Authorization": f"Bearer {cast.owner.token}", "Content-Type": "application/json"}
+
+    for body in (b"\xff\xfe", b'{"session_type": "\xe9"}', b"[" * 60_000, b"{"):
+        response = await cast.owner.http.post("/v1/fix-credentials", content=body, headers=headers)
+        assert (response.status_code, response.json()["type"]) == (422, "/problems/invalid-input")
+
+
+async def test_a_405_names_every_method_of_the_path(http: httpx.AsyncClient) -> None:
+    for path, methods in {
+        "/v1/api-keys": "GET, POST",
+        "/v1/fix-credentials": "GET, POST",
+        f"/v1/requests/{uuid4()}": "DELETE, GET",
+        f"/v1/requests/{uuid4()}/secret": "POST",
+        "/codec/decode": "POST",
+    }.items():
+        response = await http.put(path)
+        assert (response.status_code, response.headers["allow"]) == (405, methods)
