@@ -1,7 +1,7 @@
 # Countersign. `make` alone tells what there is. Nothing has to be installed before but Python 3.11 or newer.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check prove browser lock install clean
+.PHONY: help run test check prove mutants browser lock install clean
 SHELL := /bin/sh
 PYTHON ?= python3
 ARGS ?=
@@ -21,7 +21,11 @@ test: browser  ## Run the whole suite, on two cores (ARGS="-k whitelist": a part
 	@exec $(RUN) pytest -m "not prove" -n 2 --dist loadfile $(ARGS)
 
 prove: browser  ## Run the long proofs
-	@exec $(RUN) pytest -m prove $(ARGS)
+	@$(RUN) pytest -m prove $(ARGS)
+	@$(RUN) tests.mutation
+
+mutants: $(STAMP)  ## Run the mutation tests (ARGS="codes seal": of these groups or modules)
+	@exec $(RUN) tests.mutation $(ARGS)
 
 check: $(STAMP)  ## Lint, format, types, architecture
 	@$(RUN) ruff check .

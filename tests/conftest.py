@@ -4,22 +4,26 @@ Tests keep apart by each having customers of their own.
 """
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 from pydantic import SecretStr
 from xdist.remote import Producer
 
-from countersign.adapters.keyring import Purpose, new_key_ring_json
+from countersign.adapters.keyring import KeyRing, Purpose, new_key_ring_json
+from countersign.domain.rules import Rules
+from countersign.effects.work import Desk
 from countersign.local.issuer import ISSUER, Issuer, load_or_make_issuer
 from countersign.local.postgres import EmbeddedPostgres
 from countersign.local.tcp_ports import free_port
 from countersign.local.temporal_server import EmbeddedTemporal
 from countersign.settings import Quotas, Settings
-from countersign.storage.migrate import migrate
+from countersign.storage.database import Database
 from countersign.wiring import Parts, parts
 from tests.adapters.standins import SendGridStandIn, TwilioStandIn
 from tests.support.cast import Cast, Providers
+from tests.support.databases import migrated_postgres
 from tests.support.scheduling import ByFile, longest_first
 from tests.support.stage import api_of
 from tests.support.workers import working
@@ -35,12 +39,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    data = tmp_path_factory.mktemp("postgres")
-    with EmbeddedPostgres(data, free_port(), durable=False).running() as server:
-        migrate(server.owner_url)
-        server.grant_application()
+def postgres(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    # The mutation tests run the tests thousands of times: theirs is up already.
+    running: tuple[Path, int] | None = getattr(pytestconfig.option, "running_postgres", None)
+    if running is None:
+        with migrated_postgres(tmp_path_factory.mktemp("postgres"), free_port()) as server:
+            yield server
+    else:
+        server = EmbeddedPostgres(*running, durable=False)
+        server.prepare()
         yield server
+
+
+@pytest.fixture(scope="session")
+async def desk(postgres: EmbeddedPostgres) -> AsyncIterator[Desk]:
+    """What effects need, without Temporal."""
+    database = Database(postgres.app_url, pool_size=2)
+    await database.open()
+    yield Desk(database=database, keys=KeyRing.from_json(new_key_ring_json()), rules=Rules())
+    await database.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,9 @@
 """Databases of one's own in the PostgreSQL of the run, for tests that would disturb the others."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from uuid import uuid4
 
 import psycopg
@@ -9,6 +12,15 @@ from psycopg import sql
 from countersign.local.postgres import EmbeddedPostgres
 from countersign.local.postgres_roles import DATABASE, OWNER
 from countersign.storage.migrate import migrate
+
+
+@contextmanager
+def migrated_postgres(data: Path, port: int) -> Iterator[EmbeddedPostgres]:
+    """Run a PostgreSQL whose database is as the application finds it."""
+    with EmbeddedPostgres(data, port, durable=False).running() as server:
+        migrate(server.owner_url)
+        server.grant_application()
+        yield server
 
 
 @dataclass(frozen=True)
