@@ -131,7 +131,8 @@ async def _checkpoint() -> int:
 
 
 def _keys(settings: "Settings") -> "KeyRing":
-    from countersign.adapters.keyring import KeyRingInvalid, Purpose, load_key_ring
+    from countersign.adapters.keyring import Purpose, load_key_ring
+    from countersign.adapters.ring_text import KeyRingInvalid
     from countersign.wiring import SettingsMissing
 
     try:

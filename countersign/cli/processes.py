@@ -52,7 +52,8 @@ def worker() -> None:
 
 def _require_usable(settings: "Settings", purposes: "frozenset[Purpose]") -> None:
     # Told here in a line; later it would be one of the errors that nobody foresaw, whose words are not logged.
-    from countersign.adapters.keyring import KeyRingInvalid, load_key_ring
+    from countersign.adapters.keyring import load_key_ring
+    from countersign.adapters.ring_text import KeyRingInvalid
     from countersign.wiring import SettingsMissing, require_service_settings
 
     require_service_settings(settings)

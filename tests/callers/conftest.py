@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 import pytest
 from pydantic import SecretStr
 
+from api.quotas import Limiter
 from api.services import Services
 from api.tokens import TokenVerifier
 from countersign.adapters.keyring import Purpose, new_key_ring_json
+from countersign.dispatch.key_watch import KeyWatch
 from countersign.local.issuer import ISSUER, Issuer
 from countersign.local.postgres import EmbeddedPostgres
 from countersign.settings import Settings
@@ -29,7 +31,14 @@ def settings(postgres: EmbeddedPostgres, issuer: Issuer) -> Settings:
 @pytest.fixture(scope="session")
 async def services(settings: Settings) -> AsyncIterator[Services]:
     async with parts(settings, purposes=frozenset(Purpose), lazy=True) as core:
-        yield Services(core=core, messenger=messenger(core), tokens=TokenVerifier(settings), inbox=None)
+        yield Services(
+            core=core,
+            messenger=messenger(core),
+            tokens=TokenVerifier(settings),
+            inbox=None,
+            watch=KeyWatch(core.database, core.keys, kind="api"),
+            limiter=Limiter(settings.quotas),
+        )
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+from dataclasses import replace
 from datetime import timedelta
 from http.cookies import Morsel, SimpleCookie
 from typing import Any
@@ -13,10 +14,10 @@ from fastapi import Response
 
 from api.pages.visitors import (
     Visitor,
-    begin_session,
     cookie_name,
     end_session,
     manager_visitor,
+    new_session,
     ops_visitor,
     require_same_origin,
     token_hash,
@@ -26,7 +27,7 @@ from api.services import Services, now
 from countersign.domain.errors import ActingForAnother, CrossSite, Forbidden, PrimeLiquidityRequired, SessionEnded
 from countersign.domain.people import Role
 from countersign.settings import Settings
-from countersign.storage import accounts
+from countersign.storage import accounts, sessions
 from tests.support.asking import asking
 from tests.support.cast import challenge_of
 from tests.support.house import IP, House, by
@@ -44,7 +45,8 @@ async def signed_in(services: Services, user_id: UUID, account_id: UUID | None) 
     """Begin a session; return its token."""
     response = Response()
     async with services.core.database.connection() as connection:
-        await begin_session(connection, services.settings, response, user_id=user_id, account_id=account_id)
+        session = new_session(services.settings, response, user_id=user_id, account_id=account_id)
+        await sessions.insert(connection, session)
     return cookie_of(response).value
 
 
@@ -120,11 +122,9 @@ async def test_the_cookie_is_kept_from_scripts_other_sites_and_other_hosts(
     settings = services.settings.model_copy(update={"public_url": url})
     begun, ended = Response(), Response()
     async with services.core.database.connection() as connection:
-        await begin_session(connection, settings, begun, user_id=house.owner, account_id=None)
-    core = type(services.core)(
-        settings, *[getattr(services.core, part) for part in ("keys", "database", "desk", "client")]
-    )
-    await end_session(Services(core, services.messenger, services.tokens, None), ended, cookie_of(begun).value)
+        await sessions.insert(connection, new_session(settings, begun, user_id=house.owner, account_id=None))
+    there = replace(services, core=replace(services.core, settings=settings))
+    await end_session(asking("POST", cookie=f"{name}={cookie_of(begun).value}"), there, ended)
     for cookie in (cookie_of(begun), cookie_of(ended)):
         assert (cookie.key, cookie["path"], cookie["samesite"], cookie["domain"]) == (name, "/", "lax", "")
         assert (cookie["secure"], cookie["httponly"]) == (secure, True)
@@ -136,8 +136,8 @@ async def test_the_cookie_is_kept_from_scripts_other_sites_and_other_hosts(
 
 async def test_signing_out_ends_that_session_alone_and_needs_none(services: Services, house: House) -> None:
     one, two = [await signed_in(services, house.owner, None) for _ in range(2)]
-    await end_session(services, Response(), one)
-    await end_session(services, Response(), "")
+    await end_session(asking("POST", cookie=f"{COOKIE}={one}"), services, Response())
+    await end_session(asking("POST"), services, Response())
     with pytest.raises(SessionEnded):
         await looking(services, one)
     assert (await looking(services, two)).user.id == house.owner
@@ -221,10 +221,10 @@ def test_of_older_browsers_the_origin_decides(
 ) -> None:
     here = settings.model_copy(update={"public_url": url})
     if is_ours:
-        require_same_origin(asking("POST", **headers), here)
+        require_same_origin(asking("POST", form=None, **headers), here)
     else:
         with pytest.raises(CrossSite):
-            require_same_origin(asking("POST", **headers), here)
+            require_same_origin(asking("POST", form=None, **headers), here)
 
 
 async def test_a_form_acts_for_whom_it_was_shown_to(services: Services, house: House) -> None:
