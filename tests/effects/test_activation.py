@@ -153,7 +153,10 @@ async def test_statements_of_nobody_assigned_or_of_a_member_are_refused_and_reco
     case = await (await house.create_fix()).to_waiting()
     assert (await case.decide(manager=house.stranger)).problem == "forbidden"
     detail = "Only an account manager assigned to this account may decide."
-    assert await house.last_event() == ("account-manager:decision-refused", {"problem": "forbidden", "detail": detail})
+    assert await house.last_event() == (
+        "account-manager:decision-refused",
+        {"problem": "forbidden", "detail": detail, "refused": 1},
+    )
     async with house.desk.database.connection() as connection:
         await accounts.add_member(connection, account_id=house.account_id, user_id=house.manager, role=Role.MEMBER)
     assert (await case.decide()).problem == "forbidden"
@@ -168,7 +171,7 @@ async def test_a_statement_is_good_once(house: House) -> None:
     assert (again.problem, again.extra) == ("invalid-statement", {"fault": "used"})
     assert await house.last_event() == (
         "account-manager:decision-refused",
-        {"problem": "invalid-statement", "detail": again.detail},
+        {"problem": "invalid-statement", "detail": again.detail, "refused": 1},
     )
     assert (await other.decide(id=two)).problem is None
     kept = await house.select(
