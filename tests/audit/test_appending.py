@@ -10,11 +10,12 @@ from uuid import uuid4
 import pytest
 
 from countersign.adapters.keyring import KeyNotHeld, KeyRing
-from countersign.domain.audit import AuditTag, NotCanonical, Place
+from countersign.domain.audit import AuditTag, NotCanonical, Place, Recorded
+from countersign.domain.messages import SYSTEM
 from countersign.effects.work import Work
 from countersign.storage import ledger
 from countersign.storage.ledger import AuditHeadMoved
-from tests.support.trails import SYSTEM, Trails, ring, verify
+from tests.support.trails import Trails, ring, verify
 
 
 @asynccontextmanager
@@ -57,9 +58,7 @@ async def test_a_head_that_moved_meanwhile_refuses_the_event(trails: Trails) -> 
         assert row
 
     async with working(trails) as work:
-        fork = ledger.Recorded(
-            str(trails.account_id), event.number, "x", event.at, "system", None, None, None, None, {}, *row
-        )
+        fork = Recorded(str(trails.account_id), event.number, "x", event.at, "system", None, None, None, None, {}, *row)
         with pytest.raises(AuditHeadMoved):
             await ledger.append(work.connection, fork, after=before)
         with pytest.raises(AuditHeadMoved):
@@ -82,10 +81,13 @@ async def test_many_at_once_make_one_chain_without_gaps(trails: Trails) -> None:
 async def test_details_without_a_single_form_stop_the_effect(trails: Trails) -> None:
     before = await head(trails)
 
-    with pytest.raises(NotCanonical):
+    async def work_with_floats() -> None:
         async with working(trails) as work:
             await work.audit(AuditTag.CODE_WRONG)
             await work.audit(AuditTag.CODE_WRONG, share=0.5)
+
+    with pytest.raises(NotCanonical):
+        await work_with_floats()
 
     assert await head(trails) == before
 
