@@ -13,7 +13,8 @@ from countersign.adapters.keyring import KeyNotHeld, KeyRing
 from countersign.domain.audit import AuditTag, NotCanonical, Place, Recorded
 from countersign.domain.messages import SYSTEM
 from countersign.effects.work import Work
-from countersign.storage import ledger
+from countersign.storage import checkpoints, ledger
+from countersign.storage.audit_reading import snapshot
 from countersign.storage.ledger import AuditHeadMoved
 from tests.support.trails import Trails, ring, verify
 
@@ -76,6 +77,20 @@ async def test_many_at_once_make_one_chain_without_gaps(trails: Trails) -> None:
 
     with trails.tampering() as connection:
         assert verify(connection).findings == []
+
+
+async def test_reading_all_trails_holds_nobody_up_and_sees_one_moment(trails: Trails) -> None:
+    with snapshot(trails.own.app_url) as now:
+        events = now.events()
+        first = next(events)
+
+        await trails.append(trails.account_id, events=3)
+        async with trails.database.connection() as connection:
+            assert await checkpoints.make_partitions(connection) == 0
+        read = [first, *events]
+
+    with snapshot(trails.own.app_url) as later:
+        assert len(list(later.events())) == len(read) + 3
 
 
 async def test_details_without_a_single_form_stop_the_effect(trails: Trails) -> None:

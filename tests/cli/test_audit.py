@@ -36,6 +36,7 @@ def test_an_export_is_verified_by_itself_and_holds_no_secret(terminal: Terminal,
 
     assert said.startswith("Exported ")
     assert "--offline --archive" in said
+    assert file.stat().st_mode & 0o777 == 0o600
     terminal.run("audit", "verify", "--offline", "--archive", str(file))
     [master] = json.loads((terminal.data / "key-ring.json").read_text())["keys"].values()
     assert master not in file.read_text()
@@ -55,6 +56,10 @@ def test_what_is_wrong_is_told_line_by_line_with_exit_code_1(terminal: Terminal,
 
     assert result.exit_code == 1
     assert f"account {account} event 1: changed: does not fit its MAC and the event before it\n" in result.output
+
+
+def test_without_a_database_it_is_told_which_setting_is_missing(terminal: Terminal) -> None:
+    assert str(terminal.refused("audit", "verify", DATABASE_URL="")) == "DATABASE_URL is not set."
 
 
 def test_offline_needs_files_and_no_account(terminal: Terminal) -> None:
