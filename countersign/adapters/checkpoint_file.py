@@ -43,8 +43,8 @@ class CheckpointFile:
     def read(self) -> Iterator[Signed]:
         """Yield the checkpoints of the file, in its order.
 
-        A line that is none is passed over, as a crash in the midst of a line leaves one: what hides a checkpoint leaves a
-        gap in their numbers.
+        A line that is none is passed over: a crash may have left it, and what hides a checkpoint leaves a gap in their
+        numbers.
         """
         with self._path.open("rb") as file:
             yield from filter(None, map(_signed_of, file))

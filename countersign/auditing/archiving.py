@@ -32,9 +32,11 @@ class Archived:
 def archive(url: str, *, keys: KeyRing, before: datetime, file: Path, drop: bool) -> Archived:
     """Write the events of whole months before a moment to a new file, and take them out of the database.
 
-    Raises ``Conflict``, with nothing changed, when there is none, the trail or the file does not verify, no checkpoint
-    covers an event yet, or the file exists.
+    Raises ``Conflict``, with nothing changed, when there is none or it is not over, the trail or the file does not
+    verify, no checkpoint covers an event yet, or the file exists; and ``Unavailable``.
     """
+    if before > datetime.now(UTC):
+        raise Conflict(f"The months before {before:%Y-%m} are not all over.")
     if file.exists():
         raise Conflict(f"{file} exists; archives are never overwritten.")
     verifier = Verifier(keys)

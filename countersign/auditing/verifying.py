@@ -59,10 +59,16 @@ class Verifier:
         if account is not None:
             heads.setdefault(account, _NOWHERE)
             checkpoints.keep_only(account)
+        # An account that only a checkpoint knows of was removed whole.
+        for known in checkpoints.marks:
+            heads.setdefault(known, _NOWHERE)
         return self._verify(merge(*streams, key=_PLACE), checkpoints, heads=heads, pieces=checkpoints.archived)
 
     def verify_files(self, paths: Iterable[Path], *, checkpoint_file: Path | None = None) -> Report:
-        """Verify exports and archives by themselves; what they say to lie elsewhere is taken to lie there."""
+        """Verify exports and archives by themselves; what they say to lie elsewhere is taken to lie there.
+
+        They speak for the accounts whose heads or events they hold, and for no other.
+        """
         files = [ExportFile(path) for path in paths]
         checkpoints = Checkpoints(partial(is_signed, self.keys))
         if checkpoint_file is not None:
@@ -96,7 +102,7 @@ class Verifier:
         pieces: Mapping[str, list[Piece]],
     ) -> Report:
         report = Report(findings=list(checkpoints.findings), checkpoint=checkpoints.newest)
-        unseen = set(heads) | set(checkpoints.marks)
+        unseen = set(heads)
         for account, of_account in groupby(events, key=itemgetter(0)):
             unseen.discard(account)
             trail = self._trail(account, checkpoints, heads, pieces)

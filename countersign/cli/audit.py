@@ -63,13 +63,13 @@ def export(
     from countersign.domain.errors import Conflict
     from countersign.storage.audit_reading import snapshot
 
-    url = command_settings().database_url.get_secret_value()
-    with snapshot(url) as trails:
+    with snapshot(_database(command_settings())) as trails:
         if to is None:
             write(trails, sys.stdout.buffer, account_id=account, since=since)
             return
         try:
-            with to.open("xb") as file:
+            to.touch(mode=0o600, exist_ok=False)
+            with to.open("wb") as file:
                 written = write(trails, file, account_id=account, since=since)
         except OSError as error:
             raise Conflict(f"{to} cannot be written: {error.strerror}.") from None
@@ -100,7 +100,7 @@ def archive(
     from countersign.auditing.archiving import archive as move
 
     settings = command_settings()
-    url = (settings.migration_database_url or settings.database_url).get_secret_value()
+    url = settings.migration_database_url.get_secret_value() or _database(settings)
     done = move(url, keys=_keys(settings), before=before.replace(tzinfo=UTC), file=to, drop=drop)
     kept = "deleted" if drop else "detached"
     typer.echo(f"Archived {done.events:,} events to {to}; {kept}: {', '.join(done.partitions)}.")
@@ -117,7 +117,7 @@ def _verify(account: UUID | None, checkpoints: Path | None, archives: list[Path]
         if account is not None or not archives:
             raise InvalidInput("--offline verifies the files of --archive, whole.")
         return verifier.verify_files(archives, checkpoint_file=checkpoints)
-    with snapshot(settings.database_url.get_secret_value()) as trails:
+    with snapshot(_database(settings)) as trails:
         return verifier.verify_database(trails, account, checkpoint_file=checkpoints, archives=archives)
 
 
@@ -128,6 +128,15 @@ async def _checkpoint() -> int:
 
     async with opened(purposes=OPS_PURPOSES | {Purpose.CHECKPOINT}) as core:
         return await audit_keeper(core).checkpoint_now()
+
+
+def _database(settings: "Settings") -> str:
+    from countersign.wiring import SettingsMissing
+
+    url = settings.database_url.get_secret_value()
+    if not url:
+        raise SettingsMissing("DATABASE_URL is not set.")
+    return url
 
 
 def _keys(settings: "Settings") -> "KeyRing":

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, NamedTuple
 
@@ -93,7 +94,7 @@ def canonical(event: Recorded) -> bytes:
             _moment(event.at),
             event.actor_kind,
             event.actor_id,
-            None if event.ip is None else ip_address(event.ip).packed.hex(),
+            None if event.ip is None else _packed(event.ip),
             event.request_id,
             event.credential_id,
             event.key_id,
@@ -110,18 +111,22 @@ def _moment(at: datetime | None) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
+@lru_cache(maxsize=4096)
+def _packed(address: str) -> str:
+    return ip_address(address).packed.hex()
+
+
 def _require_plain(value: Any) -> None:
+    if value is None or isinstance(value, str):
+        return
     if isinstance(value, dict):
-        # RFC 8785 sorts names as UTF-16, Python as code points: in ASCII both are the same.
-        if not all(isinstance(name, str) and name.isascii() for name in value):
-            raise NotCanonical
-        for each in value.values():
+        for name, each in value.items():
+            # RFC 8785 sorts names as UTF-16, Python as code points: in ASCII both are the same.
+            if not (isinstance(name, str) and name.isascii()):
+                raise NotCanonical
             _require_plain(each)
     elif isinstance(value, list | tuple):
         for each in value:
             _require_plain(each)
-    elif isinstance(value, int):
-        if abs(value) > _LARGEST_INTEGER:
-            raise NotCanonical
-    elif value is not None and not isinstance(value, str):
+    elif not isinstance(value, int) or abs(value) > _LARGEST_INTEGER:
         raise NotCanonical

@@ -10,11 +10,13 @@ from uuid import uuid4
 import pytest
 
 from countersign.adapters.keyring import KeyNotHeld, KeyRing
-from countersign.domain.audit import AuditTag, NotCanonical, Place
+from countersign.domain.audit import AuditTag, NotCanonical, Place, Recorded
+from countersign.domain.messages import SYSTEM
 from countersign.effects.work import Work
-from countersign.storage import ledger
+from countersign.storage import checkpoints, ledger
+from countersign.storage.audit_reading import snapshot
 from countersign.storage.ledger import AuditHeadMoved
-from tests.support.trails import SYSTEM, Trails, ring, verify
+from tests.support.trails import Trails, ring, verify
 
 
 @asynccontextmanager
@@ -57,9 +59,7 @@ async def test_a_head_that_moved_meanwhile_refuses_the_event(trails: Trails) -> 
         assert row
 
     async with working(trails) as work:
-        fork = ledger.Recorded(
-            str(trails.account_id), event.number, "x", event.at, "system", None, None, None, None, {}, *row
-        )
+        fork = Recorded(str(trails.account_id), event.number, "x", event.at, "system", None, None, None, None, {}, *row)
         with pytest.raises(AuditHeadMoved):
             await ledger.append(work.connection, fork, after=before)
         with pytest.raises(AuditHeadMoved):
@@ -79,13 +79,30 @@ async def test_many_at_once_make_one_chain_without_gaps(trails: Trails) -> None:
         assert verify(connection).findings == []
 
 
+async def test_reading_all_trails_holds_nobody_up_and_sees_one_moment(trails: Trails) -> None:
+    with snapshot(trails.own.app_url) as now:
+        events = now.events()
+        first = next(events)
+
+        await trails.append(trails.account_id, events=3)
+        async with trails.database.connection() as connection:
+            assert await checkpoints.make_partitions(connection) == 0
+        read = [first, *events]
+
+    with snapshot(trails.own.app_url) as later:
+        assert len(list(later.events())) == len(read) + 3
+
+
 async def test_details_without_a_single_form_stop_the_effect(trails: Trails) -> None:
     before = await head(trails)
 
-    with pytest.raises(NotCanonical):
+    async def work_with_floats() -> None:
         async with working(trails) as work:
             await work.audit(AuditTag.CODE_WRONG)
             await work.audit(AuditTag.CODE_WRONG, share=0.5)
+
+    with pytest.raises(NotCanonical):
+        await work_with_floats()
 
     assert await head(trails) == before
 

@@ -9,10 +9,9 @@ import pytest
 from countersign.domain.audit_chain import Fault
 from countersign.local.postgres import EmbeddedPostgres
 from countersign.storage import ledger
-from countersign.storage.database import Database
 from countersign.storage.migrate import migrate
 from tests.support.databases import OwnDatabase
-from tests.support.trails import Trails, faults, verify
+from tests.support.trails import Trails, faults, opened, verify
 
 OLD_ACCOUNTS: LiteralString = (
     "INSERT INTO accounts (id, name, prime_liquidity, audit_number) VALUES (%s, 'Old', true, 3)"
@@ -25,18 +24,15 @@ OLD_EVENT: LiteralString = """INSERT INTO audit_events (account_id, number, even
 async def grown(postgres: EmbeddedPostgres) -> AsyncIterator[Trails]:
     own = OwnDatabase.make(postgres)
     migrate(own.owner_url, revision="0003")
-    database = Database(own.app_url, pool_size=2)
-    await database.open()
-    trails = Trails(own, database)
-    with psycopg.connect(own.app_url) as old_code:
-        for account_id in (trails.account_id, trails.other_id):
-            old_code.execute(OLD_ACCOUNTS, (account_id,))
-            for number in (1, 2, 3):
-                old_code.execute(OLD_EVENT, (account_id, number))
-    migrate(own.owner_url)
-    await trails.append(trails.account_id, events=2)
-    yield trails
-    await database.close()
+    async with opened(own) as trails:
+        with psycopg.connect(own.app_url) as old_code:
+            for account_id in (trails.account_id, trails.other_id):
+                old_code.execute(OLD_ACCOUNTS, (account_id,))
+                for number in (1, 2, 3):
+                    old_code.execute(OLD_EVENT, (account_id, number))
+        migrate(own.owner_url)
+        await trails.append(trails.account_id, events=2)
+        yield trails
 
 
 def test_old_events_are_counted_and_the_chain_begins_after_them(grown: Trails) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from countersign.domain.audit import AuditTag, NotCanonical, canonical
-from tests.support.chains import EVENT
+from tests.support.chains import EVENT, NOON
 
 
 def test_tags_follow_one_pattern() -> None:
@@ -115,8 +115,9 @@ def test_the_largest_integers_of_json_pass() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"at": None}, {"at": datetime(2026, 1, 1)}, {"ip": "203.0.113.0/24"}, {"ip": ""}, {"ip": "fe80::1%eth0x/9"}]
-)  # fmt: skip
+    "change",
+    [{"at": None}, {"at": NOON.replace(tzinfo=None)}, {"ip": "203.0.113.0/24"}, {"ip": ""}, {"ip": "fe80::1%eth0/9"}],
+)
 def test_an_event_with_no_single_moment_or_address_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(NotCanonical):
         canonical(EVENT._replace(**change))

@@ -1,6 +1,7 @@
 """Following a chain: each way to tamper with it has its name, and none goes unnoticed."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,7 +19,7 @@ def without(*numbers: int) -> list[Recorded]:
     return [event for event in TEN if event.number not in numbers]
 
 
-def with_changed(number: int, **changes: object) -> list[Recorded]:
+def with_changed(number: int, **changes: Any) -> list[Recorded]:
     return [event._replace(**changes) if event.number == number else event for event in TEN]
 
 

@@ -44,6 +44,19 @@ class OwnDatabase:
         migrate(database.owner_url)
         return database
 
+    def copy(self) -> "OwnDatabase":
+        """Return a new database that holds the same; nobody may be connected to this one."""
+        name = f"own_{uuid4().hex}"
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}")
+        statement = create.format(sql.Identifier(name), sql.Identifier(self.name), sql.Identifier(OWNER))
+        with psycopg.connect(self.server.superuser_url, autocommit=True) as connection:
+            connection.execute(statement)
+        return OwnDatabase(name, self.server)
+
+    @property
+    def superuser_url(self) -> str:
+        return self.server.superuser_url.removesuffix("/postgres") + f"/{self.name}"
+
     @property
     def owner_url(self) -> str:
         return self._named(self.server.owner_url)

@@ -12,18 +12,19 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg.rows import TupleRow
 
-from countersign.adapters.keyring import KeyRing
+from countersign.adapters.keyring import KeyRing, Purpose
 from countersign.auditing.verifying import Report, Verifier
-from countersign.domain.audit import AuditTag
+from countersign.domain.audit import AuditTag, canonical
 from countersign.domain.audit_chain import Fault
 from countersign.domain.messages import SYSTEM, Actor, ActorKind
 from countersign.domain.rules import Rules
 from countersign.effects.checkpoints import write_checkpoints
 from countersign.effects.work import Desk
 from countersign.local.postgres import EmbeddedPostgres
-from countersign.storage import accounts
+from countersign.storage import accounts, ledger
 from countersign.storage.audit_reading import Snapshot
 from countersign.storage.database import Database
+from tests.support.chains import EVENT
 from tests.support.databases import OwnDatabase
 
 _MASTERS = {name: base64.urlsafe_b64encode(name.encode() * 16).decode() for name in ("k1", "k2")}
@@ -69,13 +70,22 @@ class Trails:
                     **DETAILS[place % 3],
                 )
 
+    async def append_at(self, account_id: UUID, *moments: datetime) -> None:
+        """Append an event for each moment, as processes do whose clocks say so."""
+        for moment in moments:
+            async with self.database.transaction() as connection:
+                head = await ledger.head(connection, account_id)
+                event = EVENT._replace(account_id=str(account_id), number=head.number + 1, at=moment)
+                mac = ring().mac(Purpose.AUDIT, head.mac + canonical(event))
+                await ledger.append(connection, event._replace(mac=mac), after=head)
+
     async def checkpoint(self) -> int:
         return await write_checkpoints(self.desk(ring()), at=datetime.now(UTC))
 
     @contextmanager
     def tampering(self) -> Iterator[Connection]:
         """What an attacker with the whole database can do, in a transaction that is taken back at the end."""
-        with psycopg.connect(self.superuser_url) as connection:
+        with psycopg.connect(self.own.superuser_url) as connection:
             connection.execute("SET LOCAL session_replication_role = replica; SET LOCAL timezone = 'UTC'")
             of_partitions = "SELECT conrelid::regclass::text FROM pg_constraint WHERE conname = 'chained'"
             for (name,) in connection.execute(of_partitions).fetchall():
@@ -83,27 +93,27 @@ class Trails:
             yield connection
             connection.rollback()
 
-    @property
-    def superuser_url(self) -> str:
-        return self.own.server.superuser_url.removesuffix("/postgres") + f"/{self.own.name}"
+
+@asynccontextmanager
+async def opened(own: OwnDatabase, **accounts_there: UUID) -> AsyncIterator[Trails]:
+    database = Database(own.app_url, pool_size=2)
+    await database.open()
+    yield Trails(own, database, **accounts_there)
+    await database.close()
 
 
 @asynccontextmanager
 async def trails(postgres: EmbeddedPostgres) -> AsyncIterator[Trails]:
     """Two accounts: the first with 12 events, the key rotated after 6, and a checkpoint after 10; the other with 4."""
-    own = OwnDatabase.make_migrated(postgres)
-    database = Database(own.app_url, pool_size=2)
-    await database.open()
-    found = Trails(own, database)
-    for account_id in (found.account_id, found.other_id):
-        await found.open_account(account_id)
-    await found.append(found.account_id, events=6)
-    await found.append(found.account_id, events=4, keys=ring("k2"))
-    await found.append(found.other_id, events=4)
-    await found.checkpoint()
-    await found.append(found.account_id, events=2, keys=ring("k2"))
-    yield found
-    await database.close()
+    async with opened(OwnDatabase.make_migrated(postgres)) as found:
+        for account_id in (found.account_id, found.other_id):
+            await found.open_account(account_id)
+        await found.append(found.account_id, events=6)
+        await found.append(found.account_id, events=4, keys=ring("k2"))
+        await found.append(found.other_id, events=4)
+        await found.checkpoint()
+        await found.append(found.account_id, events=2, keys=ring("k2"))
+        yield found
 
 
 def verify(connection: Connection, account_id: UUID | None = None, **options: Any) -> Report:
