@@ -12,7 +12,7 @@ from fastapi import APIRouter, Form, Request, Response
 
 from api.pages.rendering import page
 from api.services import UsedServices, client_ip, now
-from countersign.domain.errors import InvalidLink, LinkExpired
+from countersign.domain.errors import InvalidLink, LinkExpired, Unavailable
 from countersign.effects.stopping import press
 
 router = APIRouter(prefix="/stop", include_in_schema=False)
@@ -23,7 +23,7 @@ Token = Annotated[str, Form(max_length=1000)]
 @router.get("/{stop_id}")
 async def open_link(http: Request, stop_id: UUID) -> Response:
     """Show what the button does; the same page for every id, and nothing is looked up."""
-    return await page(http, "stop.html", stop_id=stop_id, error=None)
+    return await page(http, "stop.html", stop_id=stop_id, error=None, token="")
 
 
 @router.post("/{stop_id}")
@@ -33,6 +33,8 @@ async def stop(http: Request, stop_id: UUID, services: UsedServices, token: Toke
         stopped = await press(services.desk, stop_id, token=token, at=now(), ip=client_ip(http))
     except LinkExpired as error:
         return await page(http, "stop_expired.html", status=error.status)
-    except InvalidLink as error:
-        return await page(http, "stop.html", status=error.status, stop_id=stop_id, error=error)
+    except (InvalidLink, Unavailable) as error:
+        # The address has lost the token by now: what could not be stopped yet must not need the mail once more.
+        kept = token if isinstance(error, Unavailable) else ""
+        return await page(http, "stop.html", status=error.status, stop_id=stop_id, error=error, token=kept)
     return await page(http, "stopped.html", stopped=stopped)

@@ -1,14 +1,18 @@
 """Mails about what weakens an account carry a link that stops it, without signing in."""
 
+import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import httpx
 import pytest
 
-from countersign.adapters.keyring import KeyRing, Purpose
+from countersign.adapters.keyring import KeyRing, Purpose, new_key_ring_json
+from countersign.domain.errors import InvalidLink
 from countersign.domain.messages import Actor, ActorKind
+from countersign.effects import stopping
 from countersign.effects.people import UserChange, change_user
 from countersign.effects.stop_links import stop_token
 from countersign.local.issuer import Issuer
@@ -283,6 +287,22 @@ async def test_without_the_key_of_the_purpose_nobody_derives_a_token(cast: Cast)
     assert stop_token(whole, stop) == token
     swapped = {(Purpose.STOP_LINK, whole.current): whole.key(Purpose.ACTIVATION_LINK)}
     assert stop_token(KeyRing(current=whole.current, keys=swapped), stop) != token
+
+
+async def test_a_link_outlives_the_rotation_of_the_key_ring_but_not_the_loss_of_its_key(cast: Cast) -> None:
+    flow = await cast.owner.create_api_key("mover", **FUNDS)
+    link_id, token = await link_to(cast.owner, ASKED)
+    old, new = json.loads(cast.core.settings.key_ring.get_secret_value()), json.loads(new_key_ring_json())
+    rotated = json.dumps({"current": new["current"], "keys": {**old["keys"], **new["keys"]}})
+    at = datetime.now(UTC)
+
+    lost = replace(cast.core.desk, keys=KeyRing.from_json(json.dumps(new)))
+    with pytest.raises(InvalidLink):
+        await stopping.press(lost, UUID(link_id), token=token, at=at, ip=None)
+    turned = replace(cast.core.desk, keys=KeyRing.from_json(rotated))
+    stopped = await stopping.press(turned, UUID(link_id), token=token, at=at, ip=None)
+
+    assert (stopped.effect, await flow.outcome()) == ("cancelled", "cancelled")
 
 
 # A changed email, phone or two-factor method ----------------------------------------------------------------------

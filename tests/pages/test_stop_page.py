@@ -5,9 +5,12 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
+from countersign.settings import Settings
 from tests.support.cast import Cast, Flow
 from tests.support.pages import Page, Reader
+from tests.support.stage import api_of
 from tests.support.stops import ASKED, let_link_age, link_to, press_on_page
 
 FUNDS = {"permissions": ["funds_external"], "ip_whitelist": "203.0.113.7"}
@@ -96,6 +99,18 @@ async def test_no_other_method_stops_anything(
     await http.request(method, f"/stop/{link[0]}", params={"token": link[1]})
 
     assert await flow.step() == "two_factor_code"
+
+
+@pytest.mark.prove
+async def test_while_the_database_is_down_it_says_so_and_keeps_the_token(settings: Settings) -> None:
+    nowhere = settings.model_copy(update={"database_url": SecretStr("postgresql://nobody@127.0.0.1:1/none")})
+    async with api_of(nowhere) as client:
+        opened = await Reader(client).get(f"/stop/{uuid4()}")
+        page = await press_on_page(client, (str(uuid4()), "x" * 43))
+
+    assert (opened.status, page.status) == (200, 503)
+    [form] = page.forms
+    assert form.fields["token"] == "x" * 43
 
 
 async def test_the_activity_of_the_key_tells_that_it_was_stopped(cast: Cast, http: httpx.AsyncClient) -> None:
