@@ -40,6 +40,7 @@ class Place:
             "database_url": SecretStr(OwnDatabase.make_migrated(postgres).app_url),
             "task_queue": f"keys-{uuid4()}",
             "database_pool_size": 20,
+            "message_timeout_seconds": 20.0,  # many people at once, on workers that have just begun
         }
         return cls(settings.model_copy(update=changes), issuer, providers)
 
