@@ -23,11 +23,12 @@ test: browser  ## Run the whole suite, on two cores (ARGS="-k whitelist": a part
 prove: browser  ## Run the long proofs
 	@exec $(RUN) pytest -m prove $(ARGS)
 
-check: $(STAMP)  ## Lint, format, types, architecture
+check: $(STAMP)  ## Lint, format, types, architecture, known holes in dependencies
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy
 	@.venv/bin/python -c 'from importlinter.cli import lint_imports_command as lint; lint()'
+	@$(RUN) tests.support.audit_dependencies requirements.lock
 
 # Where the browser is stands in the file: one that was removed meanwhile is looked for again.
 browser: $(STAMP)  ## See that there is a Chromium for the browser tests
