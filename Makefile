@@ -27,11 +27,12 @@ prove: browser  ## Run the long proofs
 mutants: $(STAMP)  ## Run the mutation tests (ARGS="codes seal": of these groups or modules)
 	@exec $(RUN) tests.mutation $(ARGS)
 
-check: $(STAMP)  ## Lint, format, types, architecture
+check: $(STAMP)  ## Lint, format, types, architecture, known holes in dependencies
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy
 	@.venv/bin/python -c 'from importlinter.cli import lint_imports_command as lint; lint()'
+	@$(RUN) tests.support.audit_dependencies requirements.lock
 
 # Where the browser is stands in the file: one that was removed meanwhile is looked for again.
 browser: $(STAMP)  ## See that there is a Chromium for the browser tests

@@ -97,6 +97,10 @@ class IdentityProvider:
             "sub": {"essential": True},
         }
 
+    async def discover(self) -> None:
+        """Ask for the provider's metadata and hold them against the settings; raises ``Unavailable``."""
+        await self._discover()
+
     async def _fresh_client(self) -> StarletteOAuth2App:
         async with self._asking:
             if self._client is None or _since(self._asked_at) > _FRESH_SECONDS:

@@ -30,7 +30,7 @@ class FileKeys:
     """The keys of a JWKS file, read once."""
 
     def __init__(self, file: Path | None) -> None:
-        self._keys = _parse(file.read_bytes()) if file else []
+        self._keys = parse_keys(file.read_bytes()) if file else []
 
     async def find(self, key_id: str | None) -> jwt.PyJWK | None:
         """Return the key of that id, or the only one for None."""
@@ -72,7 +72,7 @@ class RemoteKeys:
             return
         self._tried_at = time.monotonic()
         try:
-            self._keys = _parse(await _get(self._url))
+            self._keys = await fetch_keys(self._url)
         except (httpx.HTTPError, ValueError, jwt.PyJWTError):
             return
         self._seen_at = self._tried_at
@@ -86,7 +86,13 @@ async def _get(url: str) -> bytes:
     return response.content
 
 
-def _parse(document: bytes) -> list[jwt.PyJWK]:
+async def fetch_keys(url: str) -> list[jwt.PyJWK]:
+    """Return the keys at the address; raises ``httpx.HTTPError``, ``ValueError`` or ``jwt.PyJWTError``."""
+    return parse_keys(await _get(url))
+
+
+def parse_keys(document: bytes) -> list[jwt.PyJWK]:
+    """Return the keys for signatures of a JWKS; raises ``ValueError`` or ``jwt.PyJWTError``."""
     found = json.loads(document)
     if not isinstance(found, dict):
         raise ValueError("A JWKS is a JSON object (RFC 7517, section 5).")  # noqa: TRY004 - a wrong answer, not a wrong call

@@ -10,7 +10,7 @@ from api.jwks import FileKeys, Keys, RemoteKeys
 from countersign.domain.errors import NotSignedIn
 from countersign.settings import Settings
 
-_ALGORITHMS = ["ES256", "RS256", "EdDSA"]
+ALGORITHMS = ["ES256", "RS256", "EdDSA"]
 _LEEWAY = timedelta(seconds=5)  # the clocks of the gateway and of this machine are never quite the same
 _REQUIRED = ["exp", "sub", "iss", "aud"]
 
@@ -48,7 +48,7 @@ class TokenVerifier:
         decoded = jwt.decode(
             token,
             key,
-            algorithms=_ALGORITHMS,
+            algorithms=ALGORITHMS,
             audience=self._audience,
             issuer=self._issuer,
             leeway=_LEEWAY,

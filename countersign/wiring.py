@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from temporalio.client import Client
 from temporalio.worker import Worker
@@ -107,12 +108,13 @@ def require_service_settings(settings: Settings) -> None:
     """Raise ``SettingsMissing``: a line for each setting that a production service lacks, or must not have."""
     _require_database(settings)
     if settings.mode == "production":
-        faults = [told for told, at_fault in _production_faults(settings).items() if at_fault]
+        faults = [told for told, at_fault in production_faults(settings).items() if at_fault]
         if faults:
             raise SettingsMissing("\n".join(faults))
 
 
-def _production_faults(settings: Settings) -> dict[str, bool]:
+def production_faults(settings: Settings) -> dict[str, bool]:
+    """Return what a production service must not have, each with whether it has it."""
     return {
         "COUNTERSIGN_CODEC_OPEN is for the local stack only: unset it.": settings.codec_open,
         "COUNTERSIGN_CODEC_CORS_ORIGINS names every origin (*): name the Temporal UI's.": (
@@ -132,7 +134,12 @@ def _production_faults(settings: Settings) -> dict[str, bool]:
         ),
         "COUNTERSIGN_OIDC_CLIENT_ID is not set.": not settings.oidc_client_id,
         "COUNTERSIGN_OIDC_CLIENT_SECRET is not set.": not settings.oidc_client_secret.get_secret_value(),
-        "COUNTERSIGN_TRUSTED_PROXIES trusts everyone (*): name the proxies.": "*" in settings.trusted_proxies,
+        "COUNTERSIGN_TRUSTED_PROXIES trusts everyone (*, or a network of size /0): name the proxies.": (
+            trusts_everyone(settings.trusted_proxies)
+        ),
+        "COUNTERSIGN_TRUSTED_PROXIES names something that is no address and no network.": (
+            bool(strange_proxies(settings.trusted_proxies))
+        ),
         "COUNTERSIGN_TWILIO_ACCOUNT_SID is not set.": not settings.twilio_account_sid,
         "COUNTERSIGN_TWILIO_AUTH_TOKEN is not set.": not settings.twilio_auth_token.get_secret_value(),
         "COUNTERSIGN_TWILIO_FROM is not set.": not settings.twilio_from,
@@ -140,6 +147,28 @@ def _production_faults(settings: Settings) -> dict[str, bool]:
         "COUNTERSIGN_SENDGRID_FROM is not set.": not settings.sendgrid_from,
         "COUNTERSIGN_PUBLIC_URL is not an https address; mails lead people there.": not settings.is_https,
     }
+
+
+def trusts_everyone(trusted_proxies: str) -> bool:
+    """Tell whether every caller's word would be taken for where he or she is."""
+    networks = [network for each in _split(trusted_proxies) if (network := _network(each))]
+    return "*" in trusted_proxies or any(network.prefixlen == 0 for network in networks)
+
+
+def strange_proxies(trusted_proxies: str) -> list[str]:
+    """Return the entries that are no address, no network and no ``*``."""
+    return [each for each in _split(trusted_proxies) if each != "*" and _network(each) is None]
+
+
+def _split(text: str) -> list[str]:
+    return [each.strip() for each in text.split(",") if each.strip()]
+
+
+def _network(text: str) -> IPv4Network | IPv6Network | None:
+    try:
+        return ip_network(text)
+    except ValueError:
+        return None
 
 
 def messenger(core: Parts) -> Messenger:

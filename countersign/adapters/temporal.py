@@ -9,6 +9,8 @@ from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, Tele
 from countersign.adapters.keyring import KeyRing
 from countersign.adapters.payload_codec import data_converter
 
+SEARCH_ATTRIBUTES = ("AccountId", "CredentialKind", "ApprovalStep", "SessionName")
+
 
 async def connect(
     *, address: str, namespace: str, key_ring: KeyRing, api_key: str = "", tls: bool = False, lazy: bool = False

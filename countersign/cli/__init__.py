@@ -9,6 +9,7 @@ from countersign import logs
 from countersign.cli import audit, fix, keys, requests
 from countersign.cli.accounts import accounts_app, users_app
 from countersign.cli.demo import demo
+from countersign.cli.doctor import doctor
 from countersign.cli.people import otp, token
 from countersign.cli.processes import api, migrate, seed, worker
 from countersign.cli.up import up
@@ -34,7 +35,7 @@ def main() -> None:
         sys.exit(1)
 
 
-for command in (up, demo, api, worker, migrate, seed, token, otp):
+for command in (up, demo, doctor, api, worker, migrate, seed, token, otp):
     app.command()(command)
 groups = {
     "requests": requests.app,

@@ -20,11 +20,11 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, Register
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from countersign.adapters.temporal import SEARCH_ATTRIBUTES
 from countersign.local.errors import StackError
 from countersign.local.programs import Program, last_line
 from countersign.local.tcp_ports import LOOPBACK
 
-SEARCH_ATTRIBUTES = ("AccountId", "CredentialKind", "ApprovalStep", "SessionName")
 _START_SECONDS = 60
 _RETENTION = timedelta(days=3)
 _CALL_TIMEOUT = timedelta(seconds=5)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 
 _SCRIPTS = Path(__file__).parent / "migrations"
 
@@ -15,6 +16,11 @@ def migrate(url: str, *, revision: str = "head") -> None:
     config.set_main_option("path_separator", "os")
     config.attributes["url"] = _for_sqlalchemy(url)
     command.upgrade(config, revision)
+
+
+def newest_revision() -> str | None:
+    """Return the revision that the migrations of this release lead to."""
+    return ScriptDirectory(str(_SCRIPTS)).get_current_head()
 
 
 def _for_sqlalchemy(url: str) -> str:

@@ -6,10 +6,10 @@ import pytest
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import Client
 
+from countersign.adapters.temporal import SEARCH_ATTRIBUTES
 from countersign.local.errors import StackError
 from countersign.local.tcp_ports import free_port
 from countersign.local.temporal_server import (
-    SEARCH_ATTRIBUTES,
     EmbeddedTemporal,
     prepare_namespace,
     temporal_command,

@@ -1,0 +1,93 @@
+"""PostgreSQL as the application reaches it: there, up to date, private, and with no more rights than it needs."""
+
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+from pydantic import BaseModel
+
+from countersign.checkup.findings import Finding, fault, is_loopback, locally_allowed, ok, warning
+from countersign.effects.work import found
+from countersign.settings import Settings
+from countersign.storage.database import Connection
+from countersign.storage.health import Rights, Server, read_rights, read_server
+from countersign.storage.migrate import newest_revision
+
+_WHAT = "database"
+_APART, _TOO_FAR_APART = timedelta(seconds=1), timedelta(seconds=5)
+_PATIENCE_SECONDS = 5
+
+
+class _Seen(BaseModel, frozen=True):
+    host: str
+    server: Server
+    rights: Rights
+    apart: timedelta
+
+
+async def check_database(settings: Settings) -> list[Finding]:
+    """Return how the database is reached, and what the application's role may do there."""
+    url = settings.database_url.get_secret_value()
+    if not url:
+        return [fault(_WHAT, "DATABASE_URL is not set.")]
+    try:
+        async with await psycopg.AsyncConnection.connect(
+            url, autocommit=True, connect_timeout=_PATIENCE_SECONDS
+        ) as connection:
+            seen = await _look(connection)
+    except psycopg.Error as error:
+        # What it says may hold the address, and the address the password.
+        return [fault(_WHAT, f"It cannot be reached, or read, by DATABASE_URL ({type(error).__name__}).")]
+    return [
+        ok(_WHAT, "reachable"),
+        _privacy(settings, seen),
+        _schema(seen.server),
+        _clock(seen.apart),
+        *_role(seen.rights),
+    ]
+
+
+async def _look(connection: Connection) -> _Seen:
+    before = datetime.now(UTC)
+    server = found(await read_server(connection))
+    here = before + (datetime.now(UTC) - before) / 2
+    return _Seen(
+        host=connection.info.host,
+        server=server,
+        rights=found(await read_rights(connection)),
+        apart=abs(server.now - here),
+    )
+
+
+def _privacy(settings: Settings, seen: _Seen) -> Finding:
+    if seen.server.is_encrypted:
+        return ok(_WHAT, "the connection is encrypted (TLS)")
+    if is_loopback(seen.host):
+        return ok(_WHAT, "on this machine, without TLS")
+    return locally_allowed(settings, _WHAT, "The connection is not encrypted: add sslmode=verify-full to DATABASE_URL.")
+
+
+def _schema(server: Server) -> Finding:
+    newest = newest_revision()
+    if server.revision == newest:
+        return ok(_WHAT, f"the schema is the newest ({newest})")
+    return fault(_WHAT, f"The schema is at {server.revision or 'none'}, not {newest}: run countersign migrate.")
+
+
+def _clock(apart: timedelta) -> Finding:
+    told = f"the clocks here and there are {apart.total_seconds():.1f} s apart"
+    if apart < _APART:
+        return ok("clock", told)
+    level = warning if apart < _TOO_FAR_APART else fault
+    return level("clock", f"{told}: let both follow a time server")
+
+
+def _role(rights: Rights) -> list[Finding]:
+    what = "database role"
+    wrong = {
+        "It is a superuser: use a login in the role countersign_app.": rights.is_superuser,
+        "It owns the tables, and could change the audit trail's: use a login in the role countersign_app.": rights.owns,
+        "It may change or delete audit events: revoke UPDATE, DELETE and TRUNCATE.": rights.changes_audit,
+        "It may not do its work: grant it the role countersign_app.": not rights.works,
+    }
+    at_fault = [fault(what, told) for told, is_so in wrong.items() if is_so]
+    return at_fault or [ok(what, "no superuser, owns nothing, and cannot change the audit trail")]
