@@ -41,8 +41,10 @@ class Fuzz:
                 harvest.faults += [f"{role}: {fault}" for fault in _faults(event)]
 
     def _config(self, headers: dict[str, str], seed: int, phases: dict[str, int]) -> SchemathesisConfig:
+        # Coverage makes all its cases; the number means nothing there.
         wanted = {
-            name: {"enabled": True, "generation": {"max-examples": examples}} for name, examples in phases.items()
+            name: {"enabled": True, **({} if name == "coverage" else {"generation": {"max-examples": examples}})}
+            for name, examples in phases.items()
         }
         return SchemathesisConfig.from_dict(
             {
