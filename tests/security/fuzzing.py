@@ -17,6 +17,8 @@ from tests.security.harvest import Answer, Harvest
 
 SEED = 20_261_126
 _ACCEPTED = ["2xx", "401", "403", "404", "409", "410", "422", "429"]
+# What is cancelled stays to be read, and what a 202 promises comes to be with the two-factor code.
+_MISTAKEN = {"use_after_free": {"enabled": False}, "ensure_resource_availability": {"enabled": False}}
 _LONGEST_SESSION_NAME = 64
 _OFF = {name: {"enabled": False} for name in ("examples", "coverage", "fuzzing", "stateful")}
 
@@ -53,7 +55,7 @@ class Fuzz:
                 "headers": headers,
                 "continue-on-failure": True,
                 "generation": {"database": "none", "no-shrink": True, "with-security-parameters": not headers},
-                "checks": {"positive_data_acceptance": {"expected-statuses": _ACCEPTED}},
+                "checks": {"positive_data_acceptance": {"expected-statuses": _ACCEPTED}, **_MISTAKEN},
                 "phases": {**_OFF, **wanted},
             }
         )

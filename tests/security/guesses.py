@@ -66,7 +66,7 @@ class Guesses:
         if kind == "right":
             return next((code for code, _ in reversed(approval.codes) if code), None)
         others = [each for each in self.world.book.approvals if each is not approval]
-        codes = {
+        codes: dict[str, list[str | None]] = {
             "stale": [code for code, _ in approval.codes if code not in approval.live_codes()],
             "used": [code for each in others if each.closed for code in each.spent],
             "foreign": [code for each in others for code, _ in each.codes],

@@ -23,6 +23,12 @@ OWNERS = st.sampled_from(["sms_owner", "owner", "second_owner"])
 ANYBODY = st.sampled_from(
     ["second_owner", "bare_owner", "member", "plain_owner", "outsider", "account_manager", "unassigned_manager", "ops"]
 )
+_BUTTONS = {
+    "save": [Proof.SHOWN, Proof.SAVED],
+    "now": [Proof.SHOWN, Proof.SAVED, Proof.EMAIL, Proof.MANAGER],
+    "later": [Proof.SAVED, Proof.EMAIL, Proof.MANAGER],
+    "resend": [Proof.CODE, Proof.EMAIL],
+}
 DEPTH = st.integers(0, 6)
 WHICH = st.integers(0, _OPEN_AT_ONCE - 1)
 HOW = st.sampled_from(["http", "http", "signal"])
@@ -88,7 +94,7 @@ class Machine(RuleBasedStateMachine):
         how=HOW,
     )
     def a_two_factor_code_is_tried(self, which: int, kind: str, who: str, how: str) -> None:
-        approval = self._pick(which)
+        approval = self._pick(which, Proof.CODE)
         code = self.moves.codes.two_factor(approval, kind)
         self._then(self.moves.enter_code(approval, self._speaker(approval, who, how), code, over=self._over(who, how)))
 
@@ -101,14 +107,14 @@ class Machine(RuleBasedStateMachine):
         how=HOW,
     )
     def a_mailed_code_or_link_is_tried(self, which: int, kind: str, link: bool, who: str, how: str) -> None:  # noqa: FBT001
-        approval = self._pick(which)
+        approval = self._pick(which, Proof.EMAIL)
         text = self._do(self.moves.codes.mailed(approval, kind, link=link))
         self._then(self.moves.confirm(approval, self._speaker(approval, who, how), text, over=self._over(who, how)))
 
     @precondition(lambda self: self.world.book.open)
     @rule(which=WHICH, who=st.one_of(st.just("requester"), ANYBODY), is_right=st.booleans())
     def the_secret_is_asked_for(self, which: int, who: str, is_right: bool) -> None:  # noqa: FBT001
-        approval = self._pick(which)
+        approval = self._pick(which, Proof.SHOWN, Proof.SAVED)
         person = approval.requester if who == "requester" else self._person(who)
         self._then(self.moves.reveal(approval, person, verifier_is_right=is_right))
 
@@ -120,7 +126,7 @@ class Machine(RuleBasedStateMachine):
         what=st.sampled_from(["save", "now", "later", "resend"]),
     )
     def a_button_is_pressed(self, which: int, who: str, how: str, what: str) -> None:
-        approval = self._pick(which)
+        approval = self._pick(which, *_BUTTONS[what])
         speaker, over = self._speaker(approval, who, how), self._over(who, how)
         if what == "save":
             self._then(self.moves.save(approval, speaker, over=over))
@@ -242,8 +248,11 @@ class Machine(RuleBasedStateMachine):
         if held and len(self.world.book.open) < _OPEN_AT_ONCE:
             self._then(self.world.begin(who, journey, held[which % len(held)]))
 
-    def _pick(self, which: int) -> Approval:
-        return self.world.book.open[which % len(self.world.book.open)]
+    def _pick(self, which: int, *fitting: Proof) -> Approval:
+        """Return an open request, mostly one that waits for one of these."""
+        waiting = [each for each in self.world.book.open if each.demanded in fitting]
+        found = self.world.book.open if which == _OPEN_AT_ONCE - 1 or not waiting else waiting
+        return found[which % len(found)]
 
     def _person(self, name: str) -> Person:
         person: Person = getattr(self.world.cast, name)
@@ -258,7 +267,8 @@ class Machine(RuleBasedStateMachine):
         return "update" if who != "requester" and how == "signal" else "http"
 
     def _held(self) -> list[dict[str, Any]]:
-        return self._do(self.world.credentials())
+        held: list[dict[str, Any]] = self._do(self.world.credentials())
+        return held
 
     def _credential(self, approval: Approval) -> dict[str, Any]:
         [found] = [each for each in self._held() if each["id"] == approval.credential] or [

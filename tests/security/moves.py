@@ -248,7 +248,7 @@ class Moves:
         """Let an account manager belong to the account: he or she may not decide on it from now on."""
         async with self.world.cast.core.database.connection() as connection:
             home = self.world.cast.owner.account_id
-            require(home is not None, "the household has an account")
+            assert home is not None
             await accounts.add_member(connection, account_id=home, user_id=manager.id, role=Role.MEMBER)
         self.world.book.joined.add(manager.id)
 
