@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from tests.security.guesses import KINDS
 from tests.security.moves import Moves
 from tests.security.rulebook import DEMANDED, Approval, Proof
+from tests.security.thieves import try_everything
 from tests.security.world import World
 from tests.support.cast import Cast, Person
 
@@ -43,8 +44,8 @@ class Machine(RuleBasedStateMachine):
     enter: ClassVar[Callable[[], Coroutine[Any, Any, Cast]]]
     activated: ClassVar[Counter[str]]
 
-    @initialize(depths=st.tuples(DEPTH, DEPTH, DEPTH), later=st.booleans())
-    def enter_the_cast(self, depths: tuple[int, int, int], later: bool) -> None:  # noqa: FBT001
+    @initialize(depths=st.tuples(DEPTH, DEPTH, DEPTH), later=st.booleans(), aged=st.integers(0, 9))
+    def enter_the_cast(self, depths: tuple[int, int, int], later: bool, aged: int) -> None:  # noqa: FBT001
         """Begin in the middle: with creations that have gone some way."""
         self.world = World.of(self._do(type(self).enter()))
         self.moves = Moves(self.world)
@@ -55,6 +56,7 @@ class Machine(RuleBasedStateMachine):
             self._give(self.world.book.approvals[-1], "http", depth)
         if later:
             self._leave_inactive(self.world.book.approvals[1])
+        self.thieves_try_everything(aged, minutes=7 * (aged % 2))
 
     @rule(who=OWNERS, journey=st.sampled_from(["create-api-key", "create-fix-credentials"]))
     def an_owner_creates(self, who: str, journey: str) -> None:
@@ -75,6 +77,15 @@ class Machine(RuleBasedStateMachine):
             self._then(self.world.begin(self._person(who), journey, None))
         else:
             self._begin_about(self._person(who), journey, which)
+
+    @precondition(lambda self: self.world.book.open)
+    @rule(which=WHICH, minutes=st.sampled_from([0, 0, 7]))
+    def thieves_try_everything(self, which: int, minutes: int) -> None:
+        if self.world.book.open:
+            approval = self._pick(which)
+            if minutes:
+                self._then(self.moves.skip(approval, minutes))
+            self._do(try_everything(self.moves, approval))
 
     @precondition(lambda self: self.world.book.open)
     @rule(which=WHICH, how=HOW, steps=DEPTH)
