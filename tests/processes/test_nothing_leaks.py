@@ -3,9 +3,7 @@
 import asyncio
 import base64
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,6 +15,7 @@ from countersign.adapters.keyring import Purpose
 from countersign.local.postgres_home import postgres_home
 from countersign.local.sign_in import demo_totp_seed
 from countersign.wiring import parts
+from tests.security.canaries import found_in, whole_number_in
 from tests.support.histories import Line, every_workflow, read_history
 from tests.support.processes import Creation, DemoPerson, RunningStack
 
@@ -76,37 +75,14 @@ def _confirm(found: Walked, creation: Creation) -> None:
     creation.post("/activation-code", {"code": code})
 
 
-def _forms(text: str) -> Iterator[bytes]:
-    """Yield the text as it stands, and as hexadecimal and base64 would hold it, at each of three offsets."""
-    raw = text.encode()
-    yield raw
-    yield raw.hex().encode()
-    for offset in range(3):
-        encoded = base64.b64encode(b"\0" * offset + raw)
-        yield encoded[4 if offset else 0 : len(encoded) // 4 * 4 - 4]
-
-
-def _found_in(content: bytes, texts: list[str]) -> list[str]:
-    return [text for text in texts if any(form in content for form in _forms(text))]
-
-
-def _whole_number_in(content: str, code: str) -> bool:
-    """Six digits turn up by chance in longer numbers; alone they are a code."""
-    before_and_after = content.split(code)
-    return any(
-        not (left[-1:].isalnum() or left[-1:] == "." or right[:1].isalnum())
-        for left, right in pairwise(before_and_after)
-    )
-
-
 def test_the_search_finds_what_it_looks_for_in_every_form() -> None:
     secret = "cs_secret_0123456789abcdef"
     for padding in (b"", b"x", b"xy"):
         content = padding + secret.encode() + b"the end"
         for form in (content, content.hex().encode(), base64.b64encode(content)):
-            assert _found_in(form, [secret]) == [secret]
-    assert _whole_number_in('{"code": "123456"}', "123456")
-    assert not _whole_number_in("0.123456 9123456 a123456", "123456")
+            assert found_in(form, [secret]) == [secret]
+    assert whole_number_in('{"code": "123456"}', "123456")
+    assert not whole_number_in("0.123456 9123456 a123456", "123456")
 
 
 def test_temporals_database_holds_nothing_in_the_clear(stack: RunningStack, walked: Walked) -> None:
@@ -114,7 +90,7 @@ def test_temporals_database_holds_nothing_in_the_clear(stack: RunningStack, walk
     content = b"".join(file.read_bytes() for file in files)
 
     assert walked.workflow_ids[0].encode() in content
-    assert _found_in(content, [*walked.hidden, _PHONE, _EMAIL]) == []
+    assert found_in(content, [*walked.hidden, _PHONE, _EMAIL]) == []
     assert [code for code in walked.codes if b'"%s"' % code.encode() in content] == []
 
 
@@ -128,9 +104,9 @@ async def test_decrypted_histories_hold_codes_in_their_messages_alone_and_no_sec
     messages = "".join(line.text for line in lines if line.is_message)
     others = "".join(line.text for line in lines if not line.is_message)
 
-    assert _found_in((messages + others).encode(), [*walked.hidden, _PHONE, _EMAIL]) == []
-    assert [code for code in walked.codes if _whole_number_in(others, code)] == []
-    assert [code for code in walked.codes if _whole_number_in(messages, code)] == walked.codes
+    assert found_in((messages + others).encode(), [*walked.hidden, _PHONE, _EMAIL]) == []
+    assert [code for code in walked.codes if whole_number_in(others, code)] == []
+    assert [code for code in walked.codes if whole_number_in(messages, code)] == walked.codes
 
 
 def test_a_dump_of_the_database_holds_no_secret_code_or_seed(stack: RunningStack, walked: Walked) -> None:
@@ -140,8 +116,8 @@ def test_a_dump_of_the_database_holds_no_secret_code_or_seed(stack: RunningStack
     ).stdout
 
     assert b"COPY public.requests" in dump
-    assert _found_in(dump, walked.hidden) == []
-    assert [code for code in walked.codes if _whole_number_in(dump.decode(), code)] == []
+    assert found_in(dump, walked.hidden) == []
+    assert [code for code in walked.codes if whole_number_in(dump.decode(), code)] == []
 
 
 def test_logs_hold_no_secret_code_seed_phone_or_email(stack: RunningStack, walked: Walked) -> None:
@@ -150,13 +126,13 @@ def test_logs_hold_no_secret_code_seed_phone_or_email(stack: RunningStack, walke
 
     assert b"Working on the task queue" in content
     assert {log.stem for log in logs} >= {"api", "worker", "temporal", "postgres"}
-    assert _found_in(content, [*walked.hidden, _PHONE, _EMAIL]) == []
-    assert [code for code in walked.codes if _whole_number_in(content.decode(), code)] == []
+    assert found_in(content, [*walked.hidden, _PHONE, _EMAIL]) == []
+    assert [code for code in walked.codes if whole_number_in(content.decode(), code)] == []
 
 
 def test_the_audit_trail_holds_no_secret_code_seed_phone_or_email(stack: RunningStack, walked: Walked) -> None:
     content = "".join(stack.person(name).call("GET", "/v1/audit-events?limit=500").text for name in ("sam", "sonia"))
 
     assert "secret:shown" in content
-    assert _found_in(content.encode(), [*walked.hidden, _PHONE, _EMAIL]) == []
-    assert [code for code in walked.codes if _whole_number_in(content, code)] == []
+    assert found_in(content.encode(), [*walked.hidden, _PHONE, _EMAIL]) == []
+    assert [code for code in walked.codes if whole_number_in(content, code)] == []

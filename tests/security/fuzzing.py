@@ -17,6 +17,8 @@ from tests.security.harvest import Answer, Harvest
 
 SEED = 20_261_126
 _ACCEPTED = ["2xx", "401", "403", "404", "409", "410", "422", "429"]
+# What is cancelled stays to be read, and what a 202 promises comes to be with the two-factor code.
+_MISTAKEN = {"use_after_free": {"enabled": False}, "ensure_resource_availability": {"enabled": False}}
 _LONGEST_SESSION_NAME = 64
 _OFF = {name: {"enabled": False} for name in ("examples", "coverage", "fuzzing", "stateful")}
 
@@ -41,8 +43,10 @@ class Fuzz:
                 harvest.faults += [f"{role}: {fault}" for fault in _faults(event)]
 
     def _config(self, headers: dict[str, str], seed: int, phases: dict[str, int]) -> SchemathesisConfig:
+        # Coverage makes all its cases; the number means nothing there.
         wanted = {
-            name: {"enabled": True, "generation": {"max-examples": examples}} for name, examples in phases.items()
+            name: {"enabled": True, **({} if name == "coverage" else {"generation": {"max-examples": examples}})}
+            for name, examples in phases.items()
         }
         return SchemathesisConfig.from_dict(
             {
@@ -51,7 +55,7 @@ class Fuzz:
                 "headers": headers,
                 "continue-on-failure": True,
                 "generation": {"database": "none", "no-shrink": True, "with-security-parameters": not headers},
-                "checks": {"positive_data_acceptance": {"expected-statuses": _ACCEPTED}},
+                "checks": {"positive_data_acceptance": {"expected-statuses": _ACCEPTED}, **_MISTAKEN},
                 "phases": {**_OFF, **wanted},
             }
         )

@@ -41,6 +41,14 @@ async def read_history(client: Client, keys: KeyRing, workflow_id: str, *, run_i
     return lines
 
 
+async def read_description(client: Client, keys: KeyRing, workflow_id: str, *, run_id: str) -> str:
+    """Return, decrypted, what ops see beside the history: search attributes, memo, summary, what it waits for."""
+    codec = endpoint_codec(keys, client.namespace)
+    described = (await client.get_workflow_handle(workflow_id, run_id=run_id).describe()).raw_description
+    plain = [(await codec.decode([payload]))[0].data.decode(errors="replace") for payload in _payloads(described)]
+    return f"{described} {plain}"
+
+
 async def every_workflow(client: Client) -> AsyncIterator[tuple[str, str]]:
     """Yield workflow and run ids."""
     async for execution in client.list_workflows():

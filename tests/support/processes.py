@@ -41,6 +41,7 @@ class RunningStack:
     data: Path
     ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in _PORTS})
     process: "subprocess.Popen[bytes] | None" = None
+    more: dict[str, str] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -65,9 +66,8 @@ class RunningStack:
     def start(self) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("COUNTERSIGN_")}
         environment |= {f"COUNTERSIGN_{name}_PORT": str(port) for name, port in self.ports.items()}
-        environment |= {f"COUNTERSIGN_RULES__{name}": "1000" for name in _PER_TIME} | {
-            "COUNTERSIGN_DATA": str(self.data)
-        }
+        environment |= {f"COUNTERSIGN_RULES__{name}": "1000" for name in _PER_TIME}
+        environment |= {"COUNTERSIGN_DATA": str(self.data), **self.more}
         before = self._times_ready()
         with self._said.open("ab") as output:
             self.process = subprocess.Popen(
@@ -121,8 +121,9 @@ class RunningStack:
 
 
 @contextmanager
-def running_stack(folder: Path) -> Iterator[RunningStack]:
-    stack = RunningStack(folder / "data")
+def running_stack(folder: Path, **more: str) -> Iterator[RunningStack]:
+    """Run a stack on a folder; ``more`` is added to its environment."""
+    stack = RunningStack(folder / "data", more=more)
     try:
         stack.start()
         yield stack
@@ -140,8 +141,11 @@ class DemoPerson:
     stack: RunningStack
     name: str
 
+    def token(self) -> str:
+        return demo_token(self.stack.settings, self.name)
+
     def call(self, method: str, path: str, body: object = None) -> httpx.Response:
-        token = demo_token(self.stack.settings, self.name)
+        token = self.token()
         headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": secrets.token_hex(8)}
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while True:
