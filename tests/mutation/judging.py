@@ -84,7 +84,7 @@ class _Run:
     functions: frozenset[Function]
 
 
-@dataclass
+@dataclass(eq=False)
 class _Bench:
     """The plugin that has pytest judge mutants in place of running its tests."""
 
@@ -104,6 +104,9 @@ class _Bench:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
             self.failed, self.broken = report.nodeid, str(report.longrepr)
+
+    def pytest_internalerror(self, excrepr: object) -> None:
+        self.broken = str(excrepr)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -153,7 +156,7 @@ def judge_hot(
     with _in_silence():
         code = pytest.main([*_OPTIONS, *tests], plugins=[bench])
     if code != pytest.ExitCode.OK or len(bench.verdicts) != len(mutants):
-        raise RuntimeError(f"The tests could not be collected or run: {code!r}")
+        raise RuntimeError(f"The tests could not be collected or run ({code!r}): {bench.broken}")
     return bench.verdicts
 
 
@@ -197,7 +200,7 @@ def _first_failure(tests: Sequence[str], postgres: tuple[Path, int] | None) -> s
     return ""
 
 
-@dataclass
+@dataclass(eq=False)
 class _Cold:
     postgres: tuple[Path, int] | None
     failed: str = ""
@@ -213,7 +216,7 @@ class _Cold:
             self.failed = self.failed or report.nodeid
 
 
-@dataclass
+@dataclass(eq=False)
 class _Finder(MetaPathFinder, Loader):
     """Has the mutant imported in place of the module."""
 
