@@ -12,7 +12,6 @@ from temporalio.converter import (
 from countersign.adapters.keyring import KeyNotHeld, KeyRing, Purpose, new_key_ring_json
 from countersign.adapters.payload_codec import (
     ENCRYPTED,
-    UNDECRYPTABLE,
     EncryptionCodec,
     EndpointCodec,
     PayloadCipher,
@@ -56,7 +55,7 @@ async def decoded(by: EncryptionCodec | EndpointCodec, payload: Payload) -> Payl
 
 
 def is_undecryptable(payload: Payload) -> bool:
-    return payload == Payload(metadata={"encoding": UNDECRYPTABLE})
+    return payload == Payload(metadata={"encoding": b"binary/undecryptable"})
 
 
 async def test_a_payload_round_trips_and_shows_only_its_key_id_and_workflow_id() -> None:

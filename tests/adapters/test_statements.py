@@ -46,6 +46,11 @@ def test_it_is_good_until_its_last_second_by_the_callers_clock(key_ring: KeyRing
     assert fault_of(key_ring, token, at=STATEMENT.expires_at) == "expired"
 
 
+def test_when_it_was_made_does_not_matter_for_clocks_differ(key_ring: KeyRing) -> None:
+    made_tomorrow = int((datetime.now(UTC) + timedelta(days=1)).timestamp())
+    assert read(key_ring, signed(key_ring, iat=made_tomorrow), at=NOW) == STATEMENT
+
+
 def test_expiry_is_kept_in_whole_seconds_of_utc() -> None:
     east = timezone(timedelta(hours=2))
     moment = datetime(2026, 3, 1, 14, 0, 0, 999_999, tzinfo=east)

@@ -217,7 +217,7 @@ async def test_a_link_from_anywhere_may_be_followed(services: Services, house: H
     ],
 )
 def test_of_older_browsers_the_origin_decides(
-    settings: Settings, url: str, headers: dict[str, str], is_ours: object
+    settings: Settings, url: str, headers: dict[str, Any], is_ours: object
 ) -> None:
     here = settings.model_copy(update={"public_url": url})
     if is_ours:

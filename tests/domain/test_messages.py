@@ -9,10 +9,13 @@ from pydantic import BaseModel, ValidationError
 
 from countersign.domain.errors import BY_SLUG, DomainError
 from countersign.domain.messages import (
+    SYSTEM,
     AccountManagerDecision,
     Activate,
     ActivateLater,
     ActivationCode,
+    Actor,
+    ActorKind,
     AnyMessage,
     Cancel,
     Envelope,
@@ -117,3 +120,31 @@ def test_an_error_without_a_detail_says_its_title() -> None:
 def kind_of(model: type[BaseModel]) -> str:
     kind: str = model.model_fields["kind"].default
     return kind
+
+
+@pytest.mark.parametrize(
+    ("model", "member", "most"),
+    [
+        (TwoFactorCode, "code", 32),
+        (RecoveryCode, "code", 32),
+        (ActivationCode, "code", 32),
+        (ActivationCode, "link_token", 128),
+        (AccountManagerDecision, "statement", 4096),
+        (Cancel, "reason", 200),
+    ],
+)
+def test_what_is_typed_or_sent_has_a_longest_length(model: type[BaseModel], member: str, most: int) -> None:
+    assert getattr(model.model_validate({member: "x" * most}), member) == "x" * most
+    with pytest.raises(ValidationError):
+        model.model_validate({member: "x" * (most + 1)})
+
+
+@pytest.mark.parametrize("message", MESSAGES)
+def test_a_message_stays_as_it_was_sent(message: BaseModel) -> None:
+    with pytest.raises(ValidationError):
+        message.actor = SYSTEM  # type: ignore[attr-defined] # every message has one
+
+
+def test_a_message_is_whoever_signalled_unless_it_says_otherwise() -> None:
+    assert Cancel().actor == Actor(kind=ActorKind.SIGNAL, user_id=None, ip=None)
+    assert Actor(kind=ActorKind.SYSTEM) == SYSTEM

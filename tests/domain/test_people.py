@@ -9,6 +9,7 @@ from countersign.domain.people import mask_email, mask_phone
 
 def test_a_phone_number_shows_its_last_two_digits() -> None:
     assert mask_phone("+447700900123") == "•••23"
+    assert mask_phone("123456") == "•••56"
 
 
 @pytest.mark.parametrize("phone", ["", "1", "12", "12345"])

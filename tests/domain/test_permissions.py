@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from countersign.domain.errors import UnknownPermission
 from countersign.domain.permissions import (
+    ALSO_CALLED,
     BOT_PRESET,
     EXPLANATIONS,
     FUNDS,
@@ -78,3 +79,13 @@ def test_the_permissions_that_move_funds_are_told_apart_in_their_order() -> None
         Permission.FUNDS_EXTERNAL,
     )
     assert set(funds_permissions(Permission)) == FUNDS
+
+
+def test_each_permission_is_found_under_the_words_of_other_exchanges() -> None:
+    assert ALSO_CALLED == {
+        Permission.READ: ("Account balance", "Open orders"),
+        Permission.TRADE: ("Place order", "Cancel order"),
+        Permission.FUNDS_INTERNAL: ("Internal transfer", "Sub-account transfer"),
+        Permission.FUNDS_WALLET: ("Wallet transfer", "Universal transfer"),
+        Permission.FUNDS_EXTERNAL: ("Withdrawal",),
+    }

@@ -17,6 +17,7 @@ def test_it_shows_what_is_not_printable_as_its_escape_sequence() -> None:
 def test_it_cuts_at_the_limit_and_marks_the_cut() -> None:
     assert quote("abcdef", limit=6) == "abcdef"
     assert quote("abcdefg", limit=6) == "abcdef…"
+    assert quote("a" * 61) == f"{'a' * 60}…"
 
 
 @given(st.text(alphabet=st.characters(), max_size=100))

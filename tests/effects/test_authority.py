@@ -82,7 +82,13 @@ async def test_nobody_else_may_cancel(house: House, who: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "actor", [Actor(kind=ActorKind.OPS), Actor(kind=ActorKind.SIGNAL), Actor(kind=ActorKind.SIGNAL, user_id=uuid4())]
+    "actor",
+    [
+        Actor(kind=ActorKind.OPS),
+        Actor(kind=ActorKind.SIGNAL),
+        Actor(kind=ActorKind.SIGNAL, user_id=uuid4()),
+        Actor(kind=ActorKind.USER),
+    ],
 )
 async def test_ops_and_the_gateway_may_cancel(house: House, actor: Actor) -> None:
     case = await house.create_key()

@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.mutation.judging import Verdict, judge_cold, judge_hot
 from tests.mutation.mutants import Mutant, all_mutants
 from tests.mutation.reporting import complaints, table
-from tests.mutation.subjects import ROOT
+from tests.mutation.subjects import ROOT, tests_of
 
 _SEED = 4
 _PARALLEL = 2
@@ -44,7 +44,7 @@ def _is_wanted(mutant: Mutant, only: Sequence[str]) -> bool:
 
 
 def _judged(mutants: Sequence[Mutant], *, verbose: bool) -> list[Verdict]:
-    tests = tuple(dict.fromkeys(test for each in mutants for test in each.subject.tests))
+    tests = tests_of(each.subject for each in mutants)
     cold = [each for each in mutants if each.function is None]
     hot = [each for each in mutants if each.function is not None]
     verdicts = []

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from importlib.metadata import entry_points
 from importlib.util import spec_from_file_location
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType, ModuleType
@@ -29,7 +30,12 @@ from tests.mutation.forks import TimedOut, end_after, in_forks
 from tests.mutation.mutants import Mutant
 from tests.mutation.subjects import SUBJECTS
 
-_OPTIONS = ("-x", "-q", "-s", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+# What these plugins do, or look through all of memory for, no mutant is told by.
+_WITHOUT = ("cacheprovider", "unraisableexception", "threadexception", "schemathesis", "playwright", "pytest_cov")
+_OPTIONS = (
+    *("-x", "-q", "-s", "-W", "ignore::pytest.PytestAssertRewriteWarning"),
+    *(word for name in _WITHOUT for word in ("-p", f"no:{name}")),
+)
 _PURE = ("tests/domain", "tests/adapters")
 _PATIENCE_SECONDS = 20.0
 _PATIENCE_FACTOR = 10
@@ -78,7 +84,7 @@ class _Run:
     functions: frozenset[Function]
 
 
-@dataclass
+@dataclass(eq=False)
 class _Bench:
     """The plugin that has pytest judge mutants in place of running its tests."""
 
@@ -98,6 +104,9 @@ class _Bench:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
             self.failed, self.broken = report.nodeid, str(report.longrepr)
+
+    def pytest_internalerror(self, excrepr: object) -> None:
+        self.broken = str(excrepr)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -147,7 +156,7 @@ def judge_hot(
     with _in_silence():
         code = pytest.main([*_OPTIONS, *tests], plugins=[bench])
     if code != pytest.ExitCode.OK or len(bench.verdicts) != len(mutants):
-        raise RuntimeError(f"The tests could not be collected or run: {code!r}")
+        raise RuntimeError(f"The tests could not be collected or run ({code!r}): {bench.broken}")
     return bench.verdicts
 
 
@@ -155,18 +164,22 @@ def judge_cold(mutants: Sequence[Mutant], *, parallel: int, postgres: tuple[Path
     """Yield the verdicts on what modules do on import."""
     for name in _PRELOADED:
         importlib.import_module(name)
+    for plugin in entry_points(group="pytest11"):
+        plugin.load()
     gc.freeze()
 
     def judge(mutant: Mutant) -> str:
-        end_after(_PATIENCE_SECONDS * 3)
+        end_after(_PATIENCE_SECONDS + _PATIENCE_FACTOR * usual)
         sys.meta_path.insert(0, _Finder(mutant.subject.module, mutant.subject.file, mutant.code()))
         with _in_silence():
             return _first_failure(mutant.subject.tests, postgres)
 
     tests = tuple(dict.fromkeys(test for mutant in mutants for test in mutant.subject.tests))
+    began = time.monotonic()
     [(_, failed)] = in_forks([tests], lambda _: _unmutated(tests, postgres), parallel=1)
     if failed:
         raise RuntimeError(f"{failed} fails without any mutant")
+    usual = time.monotonic() - began
     for mutant, by in in_forks(mutants, judge, parallel=parallel):
         yield _verdict(mutant, by)
 
@@ -187,7 +200,7 @@ def _first_failure(tests: Sequence[str], postgres: tuple[Path, int] | None) -> s
     return ""
 
 
-@dataclass
+@dataclass(eq=False)
 class _Cold:
     postgres: tuple[Path, int] | None
     failed: str = ""
@@ -203,7 +216,7 @@ class _Cold:
             self.failed = self.failed or report.nodeid
 
 
-@dataclass
+@dataclass(eq=False)
 class _Finder(MetaPathFinder, Loader):
     """Has the mutant imported in place of the module."""
 

@@ -1,14 +1,17 @@
 """What is mutated, the group it counts in, and the tests that are asked about it. A new module is one line here."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+# Nothing in these needs Temporal.
+_WHOLE = ("tests/domain", "tests/effects", "tests/callers")
 
 
 @dataclass(frozen=True)
 class Subject:
-    """One module; ``tests`` judge what it does on import, whatever runs a function judges that."""
+    """One module; ``tests`` are asked about what it does on import, their whole folder about its functions."""
 
     group: str
     module: str
@@ -19,34 +22,39 @@ class Subject:
         return ROOT / f"{self.module.replace('.', '/')}.py"
 
 
+def tests_of(subjects: Iterable[Subject]) -> list[str]:
+    """Return the files and folders with the tests that are asked about functions of the subjects."""
+    files = (file for subject in subjects for file in subject.tests)
+    folders = (next((folder for folder in _WHOLE if file.startswith(folder)), file) for file in files)
+    return list(dict.fromkeys(folders))
+
+
+def _subject(group: str, module: str, *tests: str) -> Subject:
+    return Subject(group, module, tuple(f"tests/{test}.py" for test in tests))
+
+
 def _domain(name: str) -> Subject:
-    return Subject(
-        "domain", f"countersign.domain.{name}", (f"tests/domain/test_{name}.py", "tests/domain/test_spelling.py")
-    )
+    own = [f"domain/test_{name}"] if (ROOT / f"tests/domain/test_{name}.py").exists() else []
+    return _subject("domain", f"countersign.domain.{name}", *own, "domain/test_spelling")
 
-
-_EFFECTS = ("tests/effects",)
-_CALLERS = ("tests/callers",)
 
 SUBJECTS = (
     *(_domain(file.stem) for file in sorted(ROOT.glob("countersign/domain/[a-z]*.py"))),
-    Subject("codes", "countersign.effects.codes", _EFFECTS),
-    Subject("codes", "countersign.effects.totp", _EFFECTS),
-    Subject("codes", "countersign.effects.recovery", _EFFECTS),
-    Subject("seal", "countersign.adapters.keyring", ("tests/adapters/test_keyring.py",)),
-    Subject("seal", "countersign.adapters.payload_codec", ("tests/adapters/test_payload_codec.py",)),
-    Subject("seal", "countersign.adapters.message_guard", ("tests/adapters/test_message_guard.py",)),
-    Subject("seal", "countersign.effects.secrets", _EFFECTS),
-    Subject("audit", "countersign.storage.ledger", _EFFECTS),
-    Subject("audit", "countersign.effects.work", _EFFECTS),
-    Subject("authorisation", "countersign.adapters.statements", ("tests/adapters/test_statements.py", *_EFFECTS)),
-    Subject("authorisation", "countersign.effects.authority", _EFFECTS),
-    Subject("authorisation", "countersign.effects.steps", _EFFECTS),
-    Subject("authorisation", "countersign.effects.activation", _EFFECTS),
-    Subject("authorisation", "countersign.effects.messages", _EFFECTS),
-    Subject("authorisation", "api.tokens", _CALLERS),
-    Subject("authorisation", "api.services", _CALLERS),
-    Subject("authorisation", "api.pages.visitors", _CALLERS),
+    _subject("codes", "countersign.effects.codes", "effects/test_codes"),
+    _subject("codes", "countersign.effects.totp", "effects/test_authenticator"),
+    _subject("codes", "countersign.effects.recovery", "effects/test_recovery"),
+    _subject("seal", "countersign.adapters.keyring", "adapters/test_keyring", "adapters/test_stored_forms"),
+    _subject("seal", "countersign.adapters.payload_codec", "adapters/test_payload_codec", "adapters/test_stored_forms"),
+    _subject("seal", "countersign.adapters.message_guard", "adapters/test_message_guard"),
+    _subject("seal", "countersign.effects.secrets", "effects/test_secrets"),
+    _subject("audit", "countersign.storage.ledger", "effects/test_audit"),
+    _subject("audit", "countersign.effects.work", "effects/test_audit"),
+    _subject("authorisation", "countersign.adapters.statements", "adapters/test_statements", "effects/test_activation"),
+    _subject("authorisation", "countersign.effects.authority", "effects/test_authority"),
+    _subject("authorisation", "countersign.effects.steps", "effects/test_authority"),
+    _subject("authorisation", "countersign.effects.activation", "effects/test_activation"),
+    _subject("authorisation", "countersign.effects.messages", "effects/test_authority", "effects/test_activation"),
+    _subject("authorisation", "api.tokens", "callers/test_tokens"),
+    _subject("authorisation", "api.services", "callers/test_callers"),
+    _subject("authorisation", "api.pages.visitors", "callers/test_visitors"),
 )
-
-GROUPS = tuple(dict.fromkeys(subject.group for subject in SUBJECTS))
