@@ -8,7 +8,8 @@ import jwt
 from api.identity_provider import IdentityProvider
 from api.jwks import fetch_keys, parse_keys
 from api.tokens import ALGORITHMS
-from countersign.adapters.keyring import KeyRingInvalid, load_key_ring
+from countersign.adapters.keyring import load_key_ring
+from countersign.adapters.ring_text import KeyRingInvalid
 from countersign.checkup.findings import Finding, fault, ok
 from countersign.domain.errors import Unavailable
 from countersign.settings import Settings

@@ -45,7 +45,7 @@ async def read_description(client: Client, keys: KeyRing, workflow_id: str, *, r
     """Return, decrypted, what ops see beside the history: search attributes, memo, summary, what it waits for."""
     codec = endpoint_codec(keys, client.namespace)
     described = (await client.get_workflow_handle(workflow_id, run_id=run_id).describe()).raw_description
-    plain = [(await codec.decode([payload]))[0].data.decode(errors="replace") for payload in _payloads(described)]
+    plain = [(await codec.decode([payload]))[0].data.decode(errors="replace") for payload in payloads_in(described)]
     return f"{described} {plain}"
 
 
