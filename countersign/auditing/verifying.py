@@ -15,9 +15,9 @@ from countersign.adapters.keyring import KeyNotHeld, KeyRing, Purpose
 from countersign.adapters.signatures import is_signed
 from countersign.auditing.export_file import ExportFile
 from countersign.domain.audit import GENESIS, Place, Recorded
-from countersign.domain.audit_chain import Finding, Mac, Piece, Trail
+from countersign.domain.audit_chain import Fault, Finding, Mac, Piece, Trail
 from countersign.domain.checkpoints import Checkpoint, Checkpoints, Signed
-from countersign.storage.audit_reading import Snapshot
+from countersign.storage.audit_reading import Snapshot, Unexplained
 
 _NOWHERE = Place(0, GENESIS)
 _PLACE = itemgetter(0, 1)  # account and number
@@ -62,7 +62,9 @@ class Verifier:
         # An account that only a checkpoint knows of was removed whole.
         for known in checkpoints.marks:
             heads.setdefault(known, _NOWHERE)
-        return self._verify(merge(*streams, key=_PLACE), checkpoints, heads=heads, pieces=checkpoints.archived)
+        report = self._verify(merge(*streams, key=_PLACE), checkpoints, heads=heads, pieces=checkpoints.archived)
+        report.findings += _unexplained(snapshot, account_id, checkpoints)
+        return report
 
     def verify_files(self, paths: Iterable[Path], *, checkpoint_file: Path | None = None) -> Report:
         """Verify exports and archives by themselves; what they say to lie elsewhere is taken to lie there.
@@ -137,6 +139,20 @@ def mac_of(keys: KeyRing) -> Mac:
             return None
 
     return mac
+
+
+def _unexplained(snapshot: Snapshot, account_id: UUID | None, checkpoints: Checkpoints) -> Iterator[Finding]:
+    for credential in snapshot.unexplained(account_id):
+        # Of a credential without any event here, the archives may tell.
+        if credential.number or not checkpoints.archived.get(credential.account_id):
+            yield Finding(Fault.UNEXPLAINED, credential.account_id, credential.number, _difference(credential))
+
+
+def _difference(credential: Unexplained) -> str:
+    who = f"credential {credential.credential_id}"
+    if credential.status != credential.told_status:
+        return f"{who} is {credential.status}, and the trail leaves it {credential.told_status}"
+    return f"{who} has not the permissions and the IP whitelist that the trail gives it"
 
 
 def _unnumbered(path: Path) -> list[tuple[None, Signed]]:

@@ -31,6 +31,7 @@ class Fault(StrEnum):
     TRUNCATED = "truncated"
     UNKNOWN_KEY = "unknown key"
     HEAD_ALTERED = "head altered"
+    UNEXPLAINED = "unexplained"
     CHECKPOINT_FORGED = "checkpoint forged"
     CHECKPOINT_MISSING = "checkpoint missing"
     CHECKPOINT_REORDERED = "checkpoint reordered"

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import Any, LiteralString
+from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -22,7 +22,36 @@ SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL work_mem = '64MB'""
 # As text: whatever stands there can be read, and is compared with what was signed.
 EVENTS: LiteralString = """SELECT account_id::text, number, event, at::text, actor_kind, actor_id::text, ip::text,
 request_id::text, credential_id::text, details::text, key_id, mac FROM audit_events"""
+# What the trail says of each credential: the last status, and the levels and addresses that were last confirmed.
+_UNEXPLAINED: LiteralString = """
+    SELECT c.account_id::text, greatest(s.number, g.number, 0) AS number, c.id::text, c.status,
+           coalesce(s.status, 'inactive') AS told
+    FROM credentials c
+    LEFT JOIN LATERAL (
+        SELECT number, details->>'after' AS status FROM audit_events
+        WHERE account_id = c.account_id AND credential_id = c.id AND event = 'credential:status'
+        ORDER BY number DESC LIMIT 1) s ON true
+    LEFT JOIN LATERAL (
+        SELECT number, coalesce(details->'after', details) AS granted FROM audit_events
+        WHERE account_id = c.account_id AND credential_id = c.id
+        AND (event = 'credential:edited' OR event = 'request:opened' AND details->>'journey' LIKE 'create-%%')
+        ORDER BY number DESC LIMIT 1) g ON true
+    WHERE (%(account)s::uuid IS NULL OR c.account_id = %(account)s)
+    AND (c.status <> coalesce(s.status, 'inactive')
+         OR to_jsonb(c.permissions) <> g.granted->'permissions'
+         OR to_jsonb(c.ip_whitelist) <> g.granted->'ip_whitelist')
+    ORDER BY 1, 2, 3"""
 IN_ORDER: LiteralString = "ORDER BY account_id, number, at"
+
+
+class Unexplained(NamedTuple):
+    """A credential that is not as its account's trail says; ``number`` is that of the last event that does, or 0."""
+
+    account_id: str
+    number: int
+    credential_id: str
+    status: str
+    told_status: str
 
 
 class Snapshot:
@@ -53,6 +82,10 @@ class Snapshot:
                    AND (%(account)s::uuid IS NULL OR account_id = %(account)s)"""
         values = {"account": account_id, "number": number, "genesis": GENESIS}
         return dict(self._connection.execute(query, values).fetchall())
+
+    def unexplained(self, account_id: UUID | None = None) -> list[Unexplained]:
+        """Return the credentials whose status, permissions or whitelist is not what the trail says last."""
+        return [Unexplained(*row) for row in self._connection.execute(_UNEXPLAINED, {"account": account_id})]
 
     def checkpoints(self) -> list[tuple[int, Signed]]:
         """Return the checkpoints, each with the number that it is kept under, in the order of these."""

@@ -123,6 +123,19 @@ class House:
             request = await opening.activate_api_key(work, self.owner, credential_id)
         return await self._begun(request, self.owner, NOW)
 
+    async def edit_key(self, credential_id: UUID, *, permissions: list[str], ip_whitelist: str) -> "Case":
+        """Open an edit of the owner's API key and let it begin."""
+        async with self.desk.on_account(self.account_id, at=NOW, actor=by(self.owner)) as work:
+            request = await opening.edit_api_key(
+                work,
+                self.owner,
+                credential_id,
+                permissions=permissions,
+                ip_whitelist=ip_whitelist,
+                acknowledged=True,
+            )
+        return await self._begun(request, self.owner, NOW)
+
     async def activate_fix(self, credential_id: UUID, user_id: UUID) -> "Case":
         """Open the wait for an account manager and let it begin."""
         async with self.desk.on_account(self.account_id, at=NOW, actor=by(user_id)) as work:
