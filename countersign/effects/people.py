@@ -56,7 +56,7 @@ async def change_user(desk: Desk, user_id: UUID, change: UserChange, *, at: date
     """
     async with desk.database.transaction() as connection:
         trails = [
-            await on_account(desk, connection, account_id, at=at, actor=actor)
+            await desk.work_on(connection, account_id, at=at, actor=actor)
             for account_id in await oversight.accounts_concerning(connection, user_id)
         ]
         before = found(await users.get(connection, user_id))
@@ -119,12 +119,6 @@ def parse_phone(text: str, *, countries: Collection[int] = ()) -> str:
         allowed = ", ".join(f"+{code}" for code in sorted(countries))
         raise InvalidInput(f"Codes by SMS go to numbers that begin with {allowed}.")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-
-
-async def on_account(desk: Desk, connection: Connection, account_id: UUID, *, at: datetime, actor: Actor) -> Work:
-    """Return the work on one more account within a transaction, the account locked; raises ``NotFound``."""
-    account = found(await accounts.lock(connection, account_id))
-    return Work(connection=connection, account=account, at=at, actor=actor, rules=desk.rules, keys=desk.keys)
 
 
 def _changed(user: User, change: UserChange, *, countries: Collection[int]) -> User:

@@ -16,7 +16,7 @@ from countersign.domain.stops import StopEffect, StopKind
 from countersign.effects.deactivation import switch_off
 from countersign.effects.ending import end_from_outside, end_overdue_from_outside
 from countersign.effects.notices import tell, tell_owners
-from countersign.effects.people import cancel_what_is_under_way, on_account
+from countersign.effects.people import cancel_what_is_under_way
 from countersign.effects.stop_links import stop_token
 from countersign.effects.work import Desk, Work, found
 from countersign.storage import accounts, credentials, oversight, requests, sessions, stops
@@ -94,7 +94,7 @@ async def _end_and_switch_off(work: Work, stop: Stop) -> StopEffect:
 async def _stop_change(desk: Desk, stop: Stop, *, at: datetime, actor: Actor) -> Stopped:
     async with desk.database.transaction() as connection:
         trails = [
-            await on_account(desk, connection, account_id, at=at, actor=actor)
+            await desk.work_on(connection, account_id, at=at, actor=actor)
             for account_id in await oversight.accounts_concerning(connection, stop.user_id)
         ]
         if not trails:
