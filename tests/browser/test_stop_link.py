@@ -49,7 +49,6 @@ async def test_a_hold_is_told_in_the_form_and_in_the_list(visitors: Visitors, ca
 
     await page.goto("/settings/api-keys")
     await expect(page.get_by_text("Funds begin")).to_be_visible()
-    await inspect(page)
     await page.get_by_role("link", name="+ NEW API KEY").click()
 
     await expect(page.get_by_text("Because your phone number was changed on")).to_be_visible()

@@ -63,15 +63,13 @@ async def test_without_its_token_it_says_how_to_stop_it_otherwise(
     assert await flow.step() == "two_factor_code"
 
 
-@pytest.mark.parametrize("token", ["x" * 43, "x" * 999, "ü€\x00"])
-async def test_a_wrong_token_is_told_and_not_kept(
-    flow: Flow, link: tuple[str, str], http: httpx.AsyncClient, token: str
-) -> None:
-    refused = await press_on_page(http, (link[0], token))
+async def test_a_wrong_token_is_told_and_not_kept(flow: Flow, link: tuple[str, str], http: httpx.AsyncClient) -> None:
+    for token in ("x" * 43, "x" * 999, "ü€\x00"):
+        refused = await press_on_page(http, (link[0], token))
+        assert refused.status == 422
+        assert "This link is not valid" in refused.text
+        assert refused.form_to(f"/stop/{link[0]}").fields["token"] == ""
 
-    assert refused.status == 422
-    assert "This link is not valid" in refused.text
-    assert refused.form_to(f"/stop/{link[0]}").fields["token"] == ""
     assert await flow.step() == "two_factor_code"
 
 
@@ -92,11 +90,9 @@ async def test_the_browser_of_a_mail_program_that_hides_where_a_form_comes_from_
     assert (page.status, await flow.outcome()) == (200, "cancelled")
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])
-async def test_no_other_method_stops_anything(
-    flow: Flow, link: tuple[str, str], http: httpx.AsyncClient, method: str
-) -> None:
-    await http.request(method, f"/stop/{link[0]}", params={"token": link[1]})
+async def test_no_other_method_stops_anything(flow: Flow, link: tuple[str, str], http: httpx.AsyncClient) -> None:
+    for method in ("GET", "HEAD", "PUT", "DELETE"):
+        await http.request(method, f"/stop/{link[0]}", params={"token": link[1]})
 
     assert await flow.step() == "two_factor_code"
 
