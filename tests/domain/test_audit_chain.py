@@ -189,6 +189,16 @@ def test_a_piece_that_does_not_follow_fills_no_gap() -> None:
     assert found(without(4, 5, 6), head=HEAD, pieces=[piece_of(TEN, 4, 5, before=TEN[2].mac)]) == [(Fault.DELETED, 6)]
 
 
+def test_a_deleted_event_that_a_checkpoint_holds_is_told_once() -> None:
+    assert found(without(4), head=HEAD, marks={4: Mark(1, TEN[3].mac or b"")}) == [(Fault.DELETED, 4)]
+
+
+def test_a_piece_at_the_end_that_does_not_follow_stands_for_nothing() -> None:
+    wrong = piece_of(TEN, 8, 10, before=TEN[0].mac)
+
+    assert found(TEN[:7], head=HEAD, pieces=[wrong]) == [(Fault.TRUNCATED, 8)]
+
+
 def test_a_changed_event_after_a_piece_is_found() -> None:
     events = [event for event in with_changed(5, event="x") if event.number > 4]
 
