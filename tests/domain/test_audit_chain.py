@@ -182,6 +182,14 @@ def test_what_is_kept_elsewhere_and_is_here_as_well_is_counted_once() -> None:
     assert (trail.findings, trail.elsewhere) == ([], 0)
 
 
+def test_of_two_pieces_only_the_one_that_is_not_here_is_counted() -> None:
+    away, here = piece_of(TEN, 1, 4, before=GENESIS), piece_of(TEN, 6, 8, before=TEN[4].mac)
+
+    trail = followed(TEN[4:], head=HEAD, pieces=[away, here])
+
+    assert (trail.findings, trail.elsewhere) == ([], 4)
+
+
 def test_a_piece_that_does_not_follow_fills_no_gap() -> None:
     wrong = piece_of(TEN, 4, 5, before=TEN[0].mac)
 
