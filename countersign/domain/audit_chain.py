@@ -105,13 +105,15 @@ class Trail:
         if self._suspects and (fits or len(self._suspects) == SUSPECTS_AT_ONCE):
             self._explain()
         if fits:
-            self._advance(event)
+            self._advance(event, event.number)
 
     def end(self) -> None:
         """Say that there are no more events."""
         if self._is_beyond_telling:
             return
         self._explain()
+        while self._bridge():
+            pass
         if self._head is None:
             return
         self._compare_with_head(self._head)
@@ -138,15 +140,13 @@ class Trail:
         """Tell suspects apart: whichever is the genuine next event comes first, wherever it stands."""
         left, self._suspects = self._suspects, []
         seen = set(self._macs)
-        while left or self.number + 1 in self._pieces:
+        while left:
             if (following := self._genuine_next(left)) is not None:
                 left.remove(following)
                 if following.number != self.number + 1:
                     self._find(Fault.REORDERED, following.number, f"stands here and is event {self.number + 1}")
-                self._advance(following)
+                self._advance(following, self.number + 1)
             elif not self._bridge():
-                if not left:
-                    return
                 self._accuse(left.pop(0), seen)
             seen.update(self._macs)
 
@@ -154,8 +154,8 @@ class Trail:
         number = self.number + 1
         return next((each for each in events if any(self._is_event(each, number, mac) for mac in self._macs)), None)
 
-    def _advance(self, genuine: Recorded) -> None:
-        self.number, self._macs = self.number + 1, (genuine.mac or GENESIS,)
+    def _advance(self, genuine: Recorded, number: int) -> None:
+        self.number, self._macs = number, (genuine.mac or GENESIS,)
         self.unchained += genuine.mac is None
 
     def _bridge(self) -> bool:

@@ -8,16 +8,18 @@ from typing import Any
 
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
 from countersign.auditing.archiving import Archived, archive
 from countersign.auditing.exporting import export
 from countersign.auditing.verifying import Report, Verifier
+from countersign.cli import app
 from countersign.domain.audit_chain import Fault
 from countersign.domain.errors import Conflict, InvalidInput, Unavailable
 from countersign.local.postgres import EmbeddedPostgres
 from countersign.storage.audit_reading import snapshot
 from tests.support.databases import OwnDatabase
-from tests.support.trails import Trails, faults, opened, ring, verify
+from tests.support.trails import Trails, faults, opened, ring, ring_json, verify
 
 JANUARY, FEBRUARY, MARCH = (datetime(2020, month, 1, tzinfo=UTC) for month in (1, 2, 3))
 MONTHS = """ALTER TABLE audit_events DETACH PARTITION audit_events_before;
@@ -251,3 +253,31 @@ def test_a_file_that_is_no_export_is_refused_with_the_line(tmp_path: Path, line:
 def test_a_file_that_is_not_there_is_told_so(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="cannot be read"):
         offline(tmp_path / "nothing")
+
+
+def command(trails: Trails, monkeypatch: pytest.MonkeyPatch, *words: str) -> str:
+    monkeypatch.setenv("COUNTERSIGN_MODE", "production")
+    monkeypatch.setenv("COUNTERSIGN_KEY_RING", ring_json())
+    monkeypatch.setenv("DATABASE_URL", trails.own.app_url)
+    monkeypatch.setenv("COUNTERSIGN_MIGRATION_DATABASE_URL", trails.own.owner_url)
+    result = CliRunner().invoke(app, ["audit", *words])
+    assert result.exit_code == 0, (result.output, result.exception)
+    return result.output
+
+
+def test_the_command_archives_and_verifies_what_remains(
+    aged: Trails, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "2020-01.jsonl"
+
+    said = command(aged, monkeypatch, "archive", "--before", "2020-02", "--to", str(file), "--drop")
+
+    assert said == f"Archived 4 events to {file}; deleted: audit_events_2020_01.\n"
+    without = command(aged, monkeypatch, "verify")
+    assert without.startswith(
+        "Verified 6 events of 2 accounts, 4 more elsewhere, 1 newer than their checkpoint, the newest"
+    )
+    together = command(aged, monkeypatch, "verify", "--archive", str(file))
+    assert together.startswith("Verified 10 events of 2 accounts, 1 newer than their checkpoint, the newest of 2 ")
+    one = command(aged, monkeypatch, "verify", "--account", str(aged.other_id))
+    assert one.startswith("Verified 2 events of 1 accounts, ")

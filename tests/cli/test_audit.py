@@ -58,6 +58,12 @@ def test_what_is_wrong_is_told_line_by_line_with_exit_code_1(terminal: Terminal,
     assert f"account {account} event 1: changed: does not fit its MAC and the event before it\n" in result.output
 
 
+def test_archiving_where_there_is_nothing_old_is_refused(terminal: Terminal, tmp_path: Path) -> None:
+    error = terminal.refused("audit", "archive", "--before", "2020-01", "--to", str(tmp_path / "archive"))
+
+    assert str(error) == "No whole month before 2020-01 has events."
+
+
 def test_without_a_database_it_is_told_which_setting_is_missing(terminal: Terminal) -> None:
     assert str(terminal.refused("audit", "verify", DATABASE_URL="")) == "DATABASE_URL is not set."
 

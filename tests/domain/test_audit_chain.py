@@ -182,11 +182,29 @@ def test_what_is_kept_elsewhere_and_is_here_as_well_is_counted_once() -> None:
     assert (trail.findings, trail.elsewhere) == ([], 0)
 
 
+def test_of_two_pieces_only_the_one_that_is_not_here_is_counted() -> None:
+    away, here = piece_of(TEN, 1, 4, before=GENESIS), piece_of(TEN, 6, 8, before=TEN[4].mac)
+
+    trail = followed(TEN[4:], head=HEAD, pieces=[away, here])
+
+    assert (trail.findings, trail.elsewhere) == ([], 4)
+
+
 def test_a_piece_that_does_not_follow_fills_no_gap() -> None:
     wrong = piece_of(TEN, 4, 5, before=TEN[0].mac)
 
     assert found(without(4, 5), head=HEAD, pieces=[wrong]) == [(Fault.DELETED, 4)]
     assert found(without(4, 5, 6), head=HEAD, pieces=[piece_of(TEN, 4, 5, before=TEN[2].mac)]) == [(Fault.DELETED, 6)]
+
+
+def test_a_deleted_event_that_a_checkpoint_holds_is_told_once() -> None:
+    assert found(without(4), head=HEAD, marks={4: Mark(1, TEN[3].mac or b"")}) == [(Fault.DELETED, 4)]
+
+
+def test_a_piece_at_the_end_that_does_not_follow_stands_for_nothing() -> None:
+    wrong = piece_of(TEN, 8, 10, before=TEN[0].mac)
+
+    assert found(TEN[:7], head=HEAD, pieces=[wrong]) == [(Fault.TRUNCATED, 8)]
 
 
 def test_a_changed_event_after_a_piece_is_found() -> None:

@@ -38,8 +38,12 @@ DETAILS: Sequence[dict[str, Any]] = (
 Connection = psycopg.Connection[TupleRow]
 
 
-def ring(current: str = "k1", *, ids: Sequence[str] = ("k1", "k2")) -> KeyRing:
-    return KeyRing.from_json(json.dumps({"current": current, "keys": {name: _MASTERS[name] for name in ids}}))
+def ring_json(current: str = "k1") -> str:
+    return json.dumps({"current": current, "keys": _MASTERS})
+
+
+def ring(current: str = "k1") -> KeyRing:
+    return KeyRing.from_json(ring_json(current))
 
 
 @dataclass(frozen=True)
