@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -28,9 +29,11 @@ from tests.support.cast import Cast, Flow, Providers
 from tests.support.databases import OwnDatabase
 from tests.support.security import ok
 from tests.support.site import site_of
+from tests.support.stage import eventually
 from tests.support.workers import working
 
 TALL = {"width": 1400, "height": 1600}
+_PATIENCE_MILLISECONDS = 30_000
 _ENDPOINT = "https://codec.example"
 
 pytestmark = pytest.mark.prove
@@ -96,12 +99,12 @@ async def _ui_with_codes(url: str, codec: str, cast: Cast) -> Ui:
 async def read_history(page: Page, ui: Ui) -> str:
     """Return all that the UI shows of the history, its messages unfolded."""
     await page.goto(ui.history)
-    await expect(page.get_by_text(f'"{ui.flow.id}"')).to_be_visible()
+    await expect(page.get_by_text(f'"{ui.flow.id}"')).to_be_visible(timeout=_PATIENCE_MILLISECONDS)
     await page.goto(page.url.replace("/timeline", "/history"))
-    await expect(page.get_by_text("create-api-key: bot (read, trade)")).to_be_visible()
+    await expect(page.get_by_text("create-api-key: bot (read, trade)")).to_be_visible(timeout=_PATIENCE_MILLISECONDS)
     for row in await page.get_by_text("Workflow Execution Update Accepted").all():
         await row.click()
-    await expect(page.get_by_text('"[redacted]"').first).to_be_visible()
+    await expect(page.get_by_text('"[redacted]"').first).to_be_visible(timeout=_PATIENCE_MILLISECONDS)
     return await page.inner_text("main")
 
 
@@ -127,7 +130,8 @@ async def test_a_ui_with_sign_in_passes_the_persons_token_which_decides_whether_
         for stranger in (opened.cast.account_manager, opened.cast.owner):
             async with visit(browser, Watch(opened.url)) as page:
                 refused = await sign_in(page, opened, token=stranger.token)
-                await page.goto(opened.history, wait_until="networkidle")
+                await page.goto(opened.history)
+                await eventually(partial(_any, refused))
                 assert {each.status for each in refused} == {403}
                 assert f'"{opened.flow.id}"' not in await page.inner_text("main")
 
@@ -144,6 +148,10 @@ class Asked:
 
     headers: dict[str, str]
     status: int
+
+
+async def _any(asked: list[Asked]) -> bool:
+    return bool(asked)
 
 
 async def sign_in(page: Page, ui: Ui, *, token: str) -> list[Asked]:

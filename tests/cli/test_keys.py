@@ -106,13 +106,13 @@ async def test_a_rotation_takes_two_steps_and_tells_what_comes_next(ops: Ops) ->
 
 async def test_a_key_does_not_take_over_before_every_process_at_work_holds_it(ops: Ops) -> None:
     before = ops.ring
-    async with ops.place.at_work(api=before, worker=before) as processes:
+    async with ops.place.served(before) as processes:
         await processes.enter()
         await ops.run("rotate")
         refusal = await ops.refused("rotate")
         assert str(refusal).startswith(f"1 processes do not hold the key {ops.ring.next} yet (api): restart them")
         assert ops.ring.current == before.current
-    async with ops.place.at_work(api=ops.ring, worker=ops.ring) as processes:
+    async with ops.place.served(ops.ring) as processes:
         await processes.enter()
         await ops.run("rotate")
         assert ops.ring.current != before.current
@@ -165,7 +165,7 @@ async def test_a_derived_ring_is_not_what_a_rotation_works_on(ops: Ops, tmp_path
 
 
 async def test_what_cannot_be_opened_is_told_and_left_as_it_is(ops: Ops) -> None:
-    async with ops.place.at_work(api=ops.ring, worker=ops.ring) as processes:
+    async with ops.place.served(ops.ring) as processes:
         cast = await processes.enter()
         async with processes.core.database.connection() as connection:
             await connection.execute(
@@ -202,7 +202,7 @@ async def test_status_shows_what_lies_under_each_key_and_no_key(ops: Ops) -> Non
 
 
 async def test_a_command_with_a_ring_that_does_not_fit_is_refused(ops: Ops) -> None:
-    async with ops.place.at_work(api=ops.ring, worker=ops.ring) as processes:
+    async with ops.place.served(ops.ring) as processes:
         await processes.enter()
     before = ops.ring
     replace_ring_file(ops.file, RingText.new().dump())
