@@ -14,7 +14,11 @@ def api() -> None:
     """Serve the HTTP API."""
     import uvicorn
 
+    from countersign.wiring import API_PURPOSES, load_keys
+
     settings = command_settings()
+    if settings.key_ring.get_secret_value() or settings.key_ring_file:
+        load_keys(settings, API_PURPOSES)  # what is wrong with the ring is told in one line, not in the server's many
     uvicorn.run(
         _application(settings),
         host=settings.api_host,

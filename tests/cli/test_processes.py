@@ -5,7 +5,10 @@ from typing import Any
 import pytest
 import uvicorn
 
+from countersign.adapters.keyring import derive_ring
+from countersign.adapters.ring_text import KeyRingInvalid, RingText
 from countersign.cli.processes import api
+from countersign.wiring import WORKER_PURPOSES, held_purposes
 
 
 @pytest.fixture
@@ -35,3 +38,15 @@ def test_no_address_that_is_asked_for_is_logged(served: dict[str, Any]) -> None:
     api()
 
     assert (served["access_log"], served["server_header"]) == (False, False)
+
+
+def test_a_ring_that_was_derived_for_workers_is_refused_before_anything_is_served(
+    served: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers = derive_ring(RingText.new(), held_purposes(WORKER_PURPOSES))
+    monkeypatch.setenv("COUNTERSIGN_KEY_RING", workers.dump())
+
+    with pytest.raises(KeyRingInvalid, match="holds no key for sign_in"):
+        api()
+
+    assert served == {}
