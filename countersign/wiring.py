@@ -72,11 +72,7 @@ async def parts(settings: Settings, *, purposes: frozenset[Purpose], lazy: bool)
     Raises ``SettingsMissing``, ``KeyRingInvalid``, and ``RuntimeError`` when Temporal does not answer (never if lazy).
     """
     _require_database(settings)
-    keys = load_key_ring(
-        json_text=settings.key_ring.get_secret_value(),
-        file=settings.key_ring_file,
-        purposes=held_purposes(purposes),
-    )
+    keys = load_keys(settings, purposes)
     database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size)
     await database.open()
     try:
@@ -92,6 +88,13 @@ async def parts(settings: Settings, *, purposes: frozenset[Purpose], lazy: bool)
         yield Parts(settings=settings, keys=keys, database=database, desk=desk, client=client)
     finally:
         await database.close()
+
+
+def load_keys(settings: Settings, purposes: frozenset[Purpose]) -> KeyRing:
+    """Return the keys of these purposes; raises ``KeyRingInvalid``."""
+    return load_key_ring(
+        json_text=settings.key_ring.get_secret_value(), file=settings.key_ring_file, purposes=held_purposes(purposes)
+    )
 
 
 def held_purposes(purposes: frozenset[Purpose]) -> frozenset[Purpose]:

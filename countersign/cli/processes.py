@@ -52,13 +52,12 @@ def worker() -> None:
 
 def _require_usable(settings: "Settings", purposes: "frozenset[Purpose]") -> None:
     # Told here in a line; later it would be one of the errors that nobody foresaw, whose words are not logged.
-    from countersign.adapters.keyring import load_key_ring
     from countersign.adapters.ring_text import KeyRingInvalid
-    from countersign.wiring import SettingsMissing, require_service_settings
+    from countersign.wiring import SettingsMissing, load_keys, require_service_settings
 
     require_service_settings(settings)
     try:
-        load_key_ring(json_text=settings.key_ring.get_secret_value(), file=settings.key_ring_file, purposes=purposes)
+        load_keys(settings, purposes)
     except KeyRingInvalid as error:
         raise SettingsMissing(str(error)) from None
 

@@ -50,7 +50,7 @@ class Retirement:
     async def _in_temporal(self) -> list[str]:
         async with self.database.connection() as connection:
             checks = {check.key_id: check for check in await key_checks.every(connection)}
-        until = _used_until(checks, self.key_id, self.current)
+        until = used_until(checks, self.key_id, self.current)
         if until is None:
             return []
         began = f"WorkflowType IN ({_JOURNEYS}) AND StartTime <= '{(until + _MARGIN).isoformat()}'"
@@ -62,7 +62,7 @@ class Retirement:
         return [f"{told}, {running} of them open: these must end, and all leave Temporal's retention."]
 
 
-def _used_until(checks: dict[str, KeyCheck], key_id: str, current: str) -> datetime | None:
+def used_until(checks: dict[str, KeyCheck], key_id: str, current: str) -> datetime | None:
     """Return until when payloads may have come under the key; None for one that never was current."""
     known = checks.get(key_id)
     if known is not None and known.current_until is not None:

@@ -11,10 +11,11 @@ from pydantic import SecretStr
 from starlette.applications import Starlette
 
 from api.serving import server_config
-from countersign.adapters.keyring import Purpose
+from countersign.adapters.keyring import Purpose, derive_ring
+from countersign.adapters.ring_text import RingText
 from countersign.cli.processes import _require_usable
 from countersign.settings import HttpLimits, Settings
-from countersign.wiring import API_PURPOSES, WORKER_PURPOSES, SettingsMissing
+from countersign.wiring import API_PURPOSES, WORKER_PURPOSES, SettingsMissing, held_purposes
 
 
 def served(**changes: object) -> uvicorn.Config:
@@ -66,3 +67,11 @@ def test_what_keeps_a_process_from_starting_is_told_without_a_traceback(tmp_path
     assert ended.stderr.startswith("countersign: COUNTERSIGN_KEY_RING_FILE is not set.")
     assert "Traceback" not in ended.stderr
     assert "hush" not in ended.stderr
+
+
+def test_a_ring_that_was_derived_for_workers_is_refused_before_anything_is_served() -> None:
+    workers = derive_ring(RingText.new(), held_purposes(WORKER_PURPOSES))
+    settings = Settings(mode="local", database_url=SecretStr("x"), key_ring=SecretStr(workers.dump()))
+
+    with pytest.raises(SettingsMissing, match="holds no key for sign_in"):
+        _require_usable(settings, API_PURPOSES)

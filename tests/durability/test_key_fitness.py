@@ -109,7 +109,7 @@ async def test_of_two_processes_with_different_keys_of_one_id_that_start_at_once
 
 
 async def test_values_that_are_older_than_the_checks_are_missed_too(place: Place, database: Database) -> None:
-    async with place.at_work(api=FIRST, worker=FIRST) as processes:
+    async with place.served(FIRST) as processes:
         await processes.enter()
     async with database.connection() as connection:
         await connection.execute("UPDATE key_checks SET current_since = NULL, current_until = NULL")
@@ -134,7 +134,7 @@ async def test_an_api_with_such_a_ring_is_alive_but_not_ready_and_answers_nothin
     place: Place, database: Database, ring: RingText, line: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     await registered(database, FIRST)
-    async with place.at_work(api=FIRST, worker=FIRST) as processes:
+    async with place.served(FIRST) as processes:
         owner = (await processes.enter()).owner
     async with api_of(place.with_ring(ring)) as http:
         owner.http = http

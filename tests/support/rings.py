@@ -8,7 +8,7 @@ from uuid import uuid4
 import httpx
 from pydantic import SecretStr
 
-from countersign.adapters.keyring import derive_ring
+from countersign.adapters.keyring import Purpose, derive_ring
 from countersign.adapters.ring_text import RingText
 from countersign.local.issuer import Issuer
 from countersign.local.postgres import EmbeddedPostgres
@@ -46,6 +46,15 @@ class Place:
 
     def with_ring(self, ring: RingText) -> Settings:
         return self.settings.model_copy(update={"key_ring": SecretStr(ring.dump())})
+
+    @asynccontextmanager
+    async def served(self, ring: RingText) -> AsyncIterator["Processes"]:
+        """An API without a worker: people can be there, and nothing that needs a workflow goes on."""
+        async with (
+            parts(self.with_ring(ring), purposes=frozenset(Purpose), lazy=True) as core,
+            api_of(self.with_ring(derive_ring(ring, held_purposes(API_PURPOSES)))) as http,
+        ):
+            yield Processes(self, core, http)
 
     @asynccontextmanager
     async def at_work(self, *, api: RingText, worker: RingText) -> AsyncIterator["Processes"]:
