@@ -269,7 +269,7 @@ async def test_numbers_that_cost_more_than_a_mobiles_are_refused(cast: Cast) -> 
 async def test_where_countries_are_named_no_other_number_is_taken(
     core: Parts, issuer: Issuer, providers: Providers
 ) -> None:
-    rules = Rules(sms_countries=(1, 49))
+    rules = Rules(sms_countries="1, 49")
     async with set_stage(core, issuer=issuer, providers=providers, rules=rules) as stage:
         owner = stage.cast.bare_owner
 
