@@ -79,7 +79,7 @@ class Limiter:
         told = request.scope.setdefault("state", {}).setdefault(_TOLD, [])
         told.append(Spent(quota, amount, remaining=max(0, window.remaining), reset_seconds=reset_seconds))
         if not is_in_time:
-            raise TooManyCalls(retry_after=reset_seconds)
+            raise TooManyCalls(f"Try again in {reset_seconds} seconds.", retry_after=reset_seconds)
 
     @asynccontextmanager
     async def proving(self, request: Request, *, address: str | None) -> AsyncIterator[None]:

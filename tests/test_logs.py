@@ -24,8 +24,7 @@ from countersign.domain.secrets import new_api_key, new_api_secret, new_fix_pass
 from countersign.logs import Discreet, told
 from countersign.redaction import redact
 
-settings.register_profile("repeatable", deadline=None, derandomize=True)
-settings.load_profile("repeatable")
+EXAMPLES = settings(max_examples=40, deadline=None, derandomize=True)
 
 BASE64URL = string.ascii_letters + string.digits + "-_"
 DIGITS = st.text(string.digits, min_size=6, max_size=6)
@@ -41,6 +40,7 @@ SURROUNDED = st.sampled_from(
 BODY62 = st.text(string.ascii_letters + string.digits, min_size=28, max_size=49)
 
 
+@EXAMPLES
 @given(SURROUNDED, st.sampled_from(["css_", "csp_", "csk_"]), BODY62)
 def test_tokens_of_ours_are_masked_whole(place: str, prefix: str, body: str) -> None:
     assert body not in redact(place.format(prefix + body))
@@ -56,18 +56,21 @@ def test_what_the_product_makes_is_masked(make: "pytest.FixtureFunction") -> Non
         assert made[-12:] not in redact(f"made {made} just now")
 
 
+@EXAMPLES
 @given(SURROUNDED, LOCAL, st.sampled_from(["example.com", "mail.example.co.uk", "xn--bcher-kva.example"]))
 def test_email_addresses_are_masked(place: str, local: str, domain: str) -> None:
     for at in ("@", "%40"):
         assert f"{at}{domain}" not in redact(place.format(f"{local}{at}{domain}"))
 
 
+@EXAMPLES
 @given(SURROUNDED, PHONE)
 def test_phone_numbers_are_masked(place: str, phone: str) -> None:
     for written in (phone, phone.replace("+", "%2B")):
         assert phone[1:] not in redact(place.format(written))
 
 
+@EXAMPLES
 @given(
     st.sampled_from(
         [
@@ -83,17 +86,20 @@ def test_six_digits_beside_a_word_for_codes_are_masked(place: str, code: str) ->
         assert written not in redact(place.format(written))
 
 
+@EXAMPLES
 @given(SURROUNDED, TOKEN)
 def test_keys_and_tokens_of_256_bits_are_masked(place: str, token: str) -> None:
     assert token not in redact(place.format(token))
 
 
+@EXAMPLES
 @given(SURROUNDED, KEY)
 def test_the_material_of_a_key_ring_is_masked(place: str, key: str) -> None:
     ring = json.dumps({"current": "k1", "keys": {"k1": key}})
     assert key.rstrip("=") not in redact(place.format("{}").replace("{}", ring))
 
 
+@EXAMPLES
 @given(SEED)
 def test_seeds_are_masked_in_one_piece_in_groups_and_in_a_uri(seed: str) -> None:
     grouped = " ".join(seed[at : at + 4] for at in range(0, 16, 4))
@@ -103,12 +109,14 @@ def test_seeds_are_masked_in_one_piece_in_groups_and_in_a_uri(seed: str) -> None
     assert redact(f"shown {uri} once") == "shown otpauth:*** once"
 
 
+@EXAMPLES
 @given(PASSWORD)
 def test_passwords_of_addresses_and_settings_are_masked(password: str) -> None:
     assert redact(f"at postgresql://app:{password}@db.example:5432/x") == "at postgresql://app:***@db.example:5432/x"
     assert redact(f"password={password}").startswith("password=***")
 
 
+@EXAMPLES
 @given(TOKEN)
 def test_the_fragment_of_an_activation_link_is_masked_and_its_request_stays(token: str) -> None:
     request_id = uuid4()
@@ -123,11 +131,13 @@ def test_jwts_and_bearer_tokens_are_masked() -> None:
     assert redact('Bearer realm="countersign"') == 'Bearer realm="countersign"'
 
 
+@EXAMPLES
 @given(st.text())
 def test_what_is_masked_stays_as_it_is(text: str) -> None:
     assert redact(redact(text)) == redact(text)
 
 
+@EXAMPLES
 @given(
     st.uuids(),
     st.datetimes(),

@@ -1,7 +1,10 @@
 """The numbers of the product, in one place."""
 
+import re
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+
+_CODES = re.compile(r"(\s*[0-9]{1,3}\s*(,|$))*")
 
 
 @dataclass(frozen=True)
@@ -9,7 +12,7 @@ class Rules:
     """Limits and lifetimes; each field is a setting ``COUNTERSIGN_RULES__<NAME>``.
 
     ``sms_per_day`` is a cap on what all accounts together cost; 0 is none. ``sms_countries`` are the country calling
-    codes that a new phone number may have; none named are all.
+    codes that a new phone number may have, by commas; none named are all.
     """
 
     code_lifetime: timedelta = timedelta(minutes=5)
@@ -21,7 +24,7 @@ class Rules:
     requests_per_hour: int = 60
     sms_per_account_and_day: int = 40
     sms_per_day: int = 10_000
-    sms_countries: tuple[int, ...] = ()
+    sms_countries: str = ""
     two_factor_idle: timedelta = timedelta(minutes=30)
     secret_unacknowledged: timedelta = timedelta(minutes=30)
     recovery_codes_showable: timedelta = timedelta(minutes=30)
@@ -46,3 +49,10 @@ class Rules:
             raise ValueError(f"Below zero: {', '.join(wrong)}.")
         if not self.requests_per_hour:
             raise ValueError("requests_per_hour is 0: nobody could begin anything.")
+        if not _CODES.fullmatch(self.sms_countries):
+            raise ValueError("sms_countries are country calling codes by commas: 1, 44.")
+
+    @property
+    def sms_country_codes(self) -> frozenset[int]:
+        """The country calling codes that a new phone number may have; none for all."""
+        return frozenset(map(int, re.findall("[0-9]+", self.sms_countries)))

@@ -62,7 +62,7 @@ async def change_user(desk: Desk, user_id: UUID, change: UserChange, *, at: date
         before = found(await users.get(connection, user_id))
         if not trails:
             raise Conflict("This user has no account, so no audit trail could tell of the change.")
-        after = _changed(before, change, countries=desk.rules.sms_countries)
+        after = _changed(before, change, countries=desk.rules.sms_country_codes)
         await _tell_person(trails[0], before, after)
         return await _carry_out(trails, before, after)
 

@@ -95,7 +95,7 @@ async def open_change(work: Work, user_id: UUID, *, change: TwoFactorChange) -> 
     await require_owner(work, user_id)
     require_thawed(work)
     user = found(await users.get(work.connection, user_id))
-    new_phone = _new_phone(user, change.to, change.phone, countries=work.rules.sms_countries)
+    new_phone = _new_phone(user, change.to, change.phone, countries=work.rules.sms_country_codes)
     _require_change(user, change.to, new_phone)
     _require_challenge(user, change)
     await _require_none_open(work, user_id)

@@ -17,7 +17,7 @@ from countersign.local.tcp_ports import free_port
 from countersign.settings import Settings
 
 CODE = b"493817"
-PATIENCE = 0.4
+PATIENCE = 0.3
 CONNECTIONS = 30
 HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
@@ -205,6 +205,7 @@ def test_a_connection_that_is_kept_is_closed_when_nothing_more_comes_and_its_sec
     assert answer.count(b"HTTP/1.1 408 ") == 1
 
 
+@pytest.mark.prove
 def test_a_pause_between_two_requests_is_no_slow_head(server: Server) -> None:
     with server.connection() as connection:
         for _ in range(3):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from countersign.domain.rules import Rules
+from countersign.settings import Settings
 
 
 def test_the_defaults_are_those_of_the_design() -> None:
@@ -17,6 +18,10 @@ def test_the_defaults_are_those_of_the_design() -> None:
         "code_sends_per_hour": 10,
         "wrong_codes_per_hour": 20,
         "wrong_codes_before_freeze": 50,
+        "requests_per_hour": 60,
+        "sms_per_account_and_day": 40,
+        "sms_per_day": 10_000,
+        "sms_countries": "",
         "two_factor_idle": timedelta(minutes=30),
         "secret_unacknowledged": timedelta(minutes=30),
         "recovery_codes_showable": timedelta(minutes=30),
@@ -51,3 +56,22 @@ def test_every_number_below_zero_is_named() -> None:
 
 def test_zero_is_a_number_like_others() -> None:
     assert Rules(resend_after=timedelta(0), credentials_per_account=0).credentials_per_account == 0
+
+
+@pytest.mark.parametrize(("text", "codes"), [("", set()), ("44", {44}), ("1, 44,49", {1, 44, 49}), (" 7 ", {7})])
+def test_country_codes_are_read_by_commas(text: str, codes: set[int]) -> None:
+    assert Rules(sms_countries=text).sms_country_codes == codes
+
+
+@pytest.mark.parametrize("text", ["GB", "+44", "44;49", "4444", "1 44"])
+def test_what_is_no_country_code_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="country calling codes"):
+        Rules(sms_countries=text)
+
+
+def test_they_are_a_setting_like_every_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COUNTERSIGN_RULES__SMS_COUNTRIES", "1, 44")
+    monkeypatch.setenv("COUNTERSIGN_RULES__REQUESTS_PER_HOUR", "7")
+
+    rules = Settings().rules
+    assert (rules.sms_country_codes, rules.requests_per_hour) == (frozenset({1, 44}), 7)

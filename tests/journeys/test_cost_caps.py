@@ -59,6 +59,7 @@ async def test_after_as_many_requests_as_the_hour_has_another_is_429(stage: Stag
     assert answers[3].headers["RateLimit"] == f'"too-many-requests";r=0;t={retry_after(answers[3])}'
 
 
+@pytest.mark.prove
 async def test_all_kinds_of_request_and_all_owners_of_the_account_count_together(stage: Stage) -> None:
     cast = stage.cast
     await cast.owner.begin("/api-keys", {"name": "bot"})
@@ -80,6 +81,7 @@ async def test_a_repeated_idempotency_key_does_not_count_and_is_answered_when_no
     assert (await owner.post("/api-keys", form, key="same")).status_code == 202
 
 
+@pytest.mark.prove
 async def test_what_was_refused_does_not_count(stage: Stage) -> None:
     owner = stage.cast.owner
     for _ in range(5):
@@ -88,6 +90,7 @@ async def test_what_was_refused_does_not_count(stage: Stage) -> None:
     assert (await owner.post("/api-keys", {"name": "bot"})).status_code == 202
 
 
+@pytest.mark.prove
 async def test_of_many_asked_for_at_once_no_more_are_begun_than_the_hour_has(stage: Stage) -> None:
     forms = [{"name": f"bot {number}"} for number in range(8)]
 
@@ -96,6 +99,7 @@ async def test_of_many_asked_for_at_once_no_more_are_begun_than_the_hour_has(sta
     assert sorted(each.status_code for each in answers) == [202] * 3 + [429] * 5
 
 
+@pytest.mark.prove
 async def test_an_hour_later_requests_are_begun_again(stage: Stage) -> None:
     owner = stage.cast.owner
     for number in range(3):
@@ -143,6 +147,7 @@ async def test_a_resend_counts_and_so_do_requests_about_to_send(thrifty: Stage) 
     assert (await flow.enter_code()).status_code == 200
 
 
+@pytest.mark.prove
 async def test_mails_do_not_count_among_the_sms(thrifty: Stage) -> None:
     flow = await thrifty.cast.sms_owner.create_api_key()
     await flow.to_activation_code()
@@ -252,19 +257,19 @@ async def test_metrics_tell_the_days_sms_the_cap_and_what_was_refused(
 COSTLY = ["+449098790879", "+448448123456", "+447012345678", "+19002345678", "+447640123456", "+443000001234"]
 
 
-@pytest.mark.parametrize("phone", COSTLY)
-async def test_numbers_that_cost_more_than_a_mobiles_are_refused(cast: Cast, phone: str) -> None:
-    response = await cast.bare_owner.post("/security/changes", {"to": "sms", "phone": phone})
+async def test_numbers_that_cost_more_than_a_mobiles_are_refused(cast: Cast) -> None:
+    for phone in COSTLY:
+        response = await cast.bare_owner.post("/security/changes", {"to": "sms", "phone": phone})
 
-    assert problem(response) == (422, "invalid-input")
-    assert "use a mobile number" in response.json()["detail"]
-    assert phone not in response.text
+        assert problem(response) == (422, "invalid-input"), phone
+        assert "use a mobile number" in response.json()["detail"]
+        assert phone not in response.text
 
 
 async def test_where_countries_are_named_no_other_number_is_taken(
     core: Parts, issuer: Issuer, providers: Providers
 ) -> None:
-    rules = Rules(sms_countries=(1, 49))
+    rules = Rules(sms_countries="1, 49")
     async with set_stage(core, issuer=issuer, providers=providers, rules=rules) as stage:
         owner = stage.cast.bare_owner
 

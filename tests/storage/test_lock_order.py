@@ -1,17 +1,19 @@
 """Whatever reaches into several accounts locks them in one order, so that nobody waits in a circle."""
 
 import asyncio
+from collections import defaultdict
 from functools import partial
-from typing import LiteralString
+from typing import Any, LiteralString
 from uuid import UUID
 
 import psycopg
 import pytest
 
-from countersign.storage import accounts
+from countersign.storage import accounts, sms_days
+from countersign.storage.database import scalar
 from tests.support.cast import Cast
 from tests.support.rows import select
-from tests.support.security import acting_for, also_owner_of, begin_change
+from tests.support.security import acting_for, also_owner_of, begin_change, new_phone_of
 from tests.support.stage import eventually
 
 
@@ -70,3 +72,36 @@ async def test_the_account_with_the_lower_id_comes_first_whichever_the_request_i
 async def waits_for_a_lock(cast: Cast) -> bool:
     query: LiteralString = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE %s"
     return bool(await select(cast.core, query, "%change-two-factor%"))
+
+
+async def test_where_an_sms_is_made_the_row_of_the_day_is_locked_last(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked: dict[int, list[str]] = defaultdict(list)
+
+    def noted(module: Any, name: str) -> None:
+        original = getattr(module, name)
+
+        async def lock(connection: Any, *args: Any) -> Any:
+            locked[await scalar(connection, "SELECT txid_current()")].append(module.__name__.rpartition(".")[2])
+            return await original(connection, *args)
+
+        monkeypatch.setattr(module, name, lock)
+
+    for name in ("lock", "lock_of_request"):
+        noted(accounts, name)
+    for name in ("hold", "add"):
+        noted(sms_days, name)
+    await also_owner_of(cast.owner, cast.outsider)
+    flow = await cast.sms_owner.create_api_key()
+    await flow.code()
+    await flow.skip(minutes=2)
+    assert (await flow.post("/two-factor-code/resend")).status_code == 200
+    change = await begin_change(cast.owner, "sms", phone=new_phone_of(cast.owner))
+    assert (await change.enter_code()).status_code == 200
+
+    making = [order for order in locked.values() if "sms_days" in order]
+    assert len(making) == 3
+    for order in making:
+        assert order[0] == "accounts"
+        assert "accounts" not in order[order.index("sms_days") :]
