@@ -1,9 +1,10 @@
 """Codes as people have them, and as thieves try them: right, wrong, dead, used, and somebody else's."""
 
+import re
 from dataclasses import dataclass
 from itertools import chain
 
-from tests.security.rulebook import Approval, Proof
+from tests.security.rulebook import Approval
 from tests.security.world import World
 
 _STEP = 30
@@ -21,18 +22,22 @@ class Guesses:
         found = self._of_authenticator(approval, kind) if self._has_authenticator(approval) else None
         return found or self._sent(approval, kind) or self._wrong(approval)
 
-    async def mailed(self, approval: Approval, kind: str, *, link: bool) -> str:
+    def mailed(self, approval: Approval, kind: str, *, link: bool) -> str:
         """Return a code from a mail, or what stands in its link."""
         if not link:
             return self._sent(approval, kind) or self._wrong(approval)
-        source = approval if kind == "right" else self._other(approval) or approval
-        tokens = await source.flow.link_tokens() if source.chosen and source.demanded is Proof.EMAIL else []
-        return tokens[-1] if tokens and kind in {"right", "foreign"} else "x" * 43
+        others = [each for each in self.world.book.approvals if each is not approval]
+        sources = {
+            "right": [approval],
+            "used": [each for each in others if each.closed],
+            "foreign": [each for each in others if not each.closed],
+        }
+        tokens = [token for each in sources.get(kind, []) for token in self._links(each)]
+        return tokens[-1] if tokens else "x" * 43
 
-    async def is_link_of(self, approval: Approval, text: str) -> bool:
+    def is_link_of(self, approval: Approval, text: str) -> bool:
         """Whether the token stands in a mail of this request."""
-        mails = approval.requester.providers.mails_to(approval.requester.email)
-        return any(f"/activate/{approval.flow.id}#{text}" in str(mail) for mail in mails)
+        return text in self._links(approval)
 
     def fits(self, approval: Approval, code: str) -> bool:
         """Whether the code is the right one and not dead or used for certain."""
@@ -80,8 +85,9 @@ class Guesses:
             good = set(chain(good, (approval.requester.code_of_step(now + offset) for offset in range(-4, 5))))
         return next(code for code in (f"{digit}" * 6 for digit in range(10)) if code not in good)
 
-    def _other(self, approval: Approval) -> Approval | None:
-        return next((each for each in self.world.book.open if each is not approval and each.chosen), None)
+    def _links(self, approval: Approval) -> list[str]:
+        mails = map(str, approval.requester.providers.mails_to(approval.requester.email))
+        return [token for mail in mails for token in re.findall(rf"/activate/{approval.flow.id}#([\w-]+)", mail)]
 
     @staticmethod
     def _has_authenticator(approval: Approval) -> bool:

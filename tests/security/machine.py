@@ -119,7 +119,7 @@ class Machine(RuleBasedStateMachine):
     )
     def a_mailed_code_or_link_is_tried(self, which: int, kind: str, link: bool, who: str, how: str) -> None:  # noqa: FBT001
         approval = self._pick(which, Proof.EMAIL)
-        text = self._do(self.moves.codes.mailed(approval, kind, link=link))
+        text = self.moves.codes.mailed(approval, kind, link=link)
         self._then(self.moves.confirm(approval, self._speaker(approval, who, how), text, over=self._over(who, how)))
 
     @precondition(lambda self: self.world.book.open)
@@ -191,9 +191,9 @@ class Machine(RuleBasedStateMachine):
             self._then(self.moves.deactivate(held[which % len(held)], self._person(who)))
 
     @precondition(lambda self: self.world.book.open)
-    @rule(which=WHICH, who=st.one_of(OWNERS, ANYBODY, st.none()))
-    def a_request_is_cancelled(self, which: int, who: str | None) -> None:
-        self._then(self.moves.cancel(self._pick(which), None if who is None else self._person(who)))
+    @rule(which=WHICH, who=st.one_of(OWNERS, ANYBODY, st.none()), over=st.sampled_from(["http", "update"]))
+    def a_request_is_cancelled(self, which: int, who: str | None, over: str) -> None:
+        self._then(self.moves.cancel(self._pick(which), None if who is None else self._person(who), over=over))
 
     @precondition(lambda self: self.world.book.open)
     @rule(which=WHICH, minutes=st.sampled_from([1, 3, 3, 7, 7, 40, 1_600]))
@@ -247,7 +247,7 @@ class Machine(RuleBasedStateMachine):
         elif approval.demanded is Proof.SAVED:
             await moves.save(approval, who, over="http")
         elif approval.demanded is Proof.EMAIL:
-            await moves.confirm(approval, who, await moves.codes.mailed(approval, "right", link=False), over="http")
+            await moves.confirm(approval, who, moves.codes.mailed(approval, "right", link=False), over="http")
         else:
             [credential] = [each for each in await self.world.credentials() if each["id"] == approval.credential]
             manager = self.world.cast.account_manager

@@ -115,7 +115,7 @@ class Moves:
         """Enter the code from the mail, or what stands in its link."""
         book = self.world.book
         is_code = len(text) == len("123456")
-        fits = self.codes.fits(approval, text) if is_code else await self.codes.is_link_of(approval, text)
+        fits = self.codes.fits(approval, text) if is_code else self.codes.is_link_of(approval, text)
         right = fits and approval.awaits(Proof.EMAIL) and book.may_speak(approval, who)
         message = ActivationCode(code=text) if is_code else ActivationCode(link_token=text)
         path, body = ("/activation-code", {"code": text}) if is_code else ("/activation-link", {"token": text})
@@ -139,7 +139,7 @@ class Moves:
                 approval.step_began = approval.now
             await self.world.note_code(approval)
 
-    async def cancel(self, approval: Approval, who: Person | None) -> None:
+    async def cancel(self, approval: Approval, who: Person | None, *, over: str) -> None:
         """Cancel the request: any owner may, ops with the command, and whoever can signal."""
         right = not approval.closed and (who is None or who.id in self.world.book.owners | {self.world.cast.ops.id})
 
@@ -148,6 +148,8 @@ class Moves:
                 return await self.world.signal(approval, Cancel())
             if who is self.world.cast.ops:
                 return await self.world.signal(approval, Cancel(actor=_OPS))
+            if over == "update":
+                return await self.world.update(approval, Cancel(), who)
             return self.world.seen(await who.delete(f"/requests/{approval.flow.id}")).is_success
 
         if await self.world.move(right=right, send=send):

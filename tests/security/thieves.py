@@ -39,6 +39,8 @@ async def _buttons(moves: Moves, approval: Approval, who: Person) -> None:
     mine = who is approval.requester
     if not (mine and approval.awaits(Proof.SAVED)):
         await moves.save(approval, who, over="http")
+    if who.id not in moves.world.book.owners:
+        await moves.cancel(approval, who, over="update")
     if not (mine and approval.awaits_choice):
         await moves.choose(approval, who, "now", over="http" if mine else "update")
 
@@ -47,7 +49,7 @@ async def _mail(moves: Moves, approval: Approval, who: Person) -> None:
     mine = who is approval.requester
     for link in (False, True):
         kinds = [kind for kind in KINDS if mine == (kind != "right")]
-        for text in {await moves.codes.mailed(approval, kind, link=link) for kind in kinds}:
+        for text in {moves.codes.mailed(approval, kind, link=link) for kind in kinds}:
             await moves.confirm(approval, who, text, over="http" if mine else "update")
 
 
