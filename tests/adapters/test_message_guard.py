@@ -53,16 +53,24 @@ def test_only_what_a_handler_can_take_fits(handler: Callable[..., Any] | None, a
     assert _fits(handler, args) is fits
 
 
-def closure_over_something_else(value: int) -> Callable[..., Any]:
+def closure_over_fn(fn: int) -> Callable[..., Any]:
     def handler(message: str) -> int:
-        return value
+        return fn
 
     return handler
 
 
-def test_a_closure_over_something_else_is_taken_as_it_is() -> None:
-    assert _fits(closure_over_something_else(1), ["please"])
-    assert not _fits(closure_over_something_else(1), [])
+def closure_over_obj(obj: int) -> Callable[..., Any]:
+    def handler(message: str) -> int:
+        return obj
+
+    return handler
+
+
+@pytest.mark.parametrize("handler", [closure_over_fn(1), closure_over_obj(1)])
+def test_a_closure_over_something_else_is_taken_as_it_is(handler: Callable[..., Any]) -> None:
+    assert _fits(handler, ["please"])
+    assert not _fits(handler, [])
 
 
 class Handled:

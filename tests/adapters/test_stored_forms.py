@@ -4,13 +4,14 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from temporalio.api.common.v1 import Payload
 
-from countersign.adapters.keyring import KeyRing, Purpose
-from countersign.adapters.payload_codec import PayloadCipher
+from countersign.adapters.keyring import KeyNotHeld, KeyRing, Purpose, new_key_ring_json
+from countersign.adapters.payload_codec import PayloadCipher, Undecryptable
 
 MASTER = bytes(range(32))
 RING = KeyRing.from_json(json.dumps({"current": "k1", "keys": {"k1": base64.urlsafe_b64encode(MASTER).decode()}}))
@@ -58,3 +59,27 @@ def test_an_encrypted_payload_is_nonce_and_ciphertext_bound_to_namespace_key_and
     opened = AESGCM(derived("payload")).decrypt(made.data[:12], made.data[12:], bound)
     assert made.metadata["encoding"] == b"binary/encrypted"
     assert Payload.FromString(opened) == plain
+
+
+def test_what_was_encrypted_by_us_and_is_no_payload_is_undecryptable() -> None:
+    cipher = PayloadCipher(RING, "default")
+    made = cipher.encrypt(Payload(), workflow_id="")
+    bound = b"".join(len(part).to_bytes(4) + part for part in (b"aes-256-gcm/1", b"default", b"k1", b""))
+    made.data = bytes(12) + AESGCM(derived("payload")).encrypt(bytes(12), b"\xff\xff no payload", bound)
+    with pytest.raises(Undecryptable):
+        cipher.decrypt(made)
+
+
+def test_a_new_ring_has_one_key_of_256_bits_and_an_id_of_its_own() -> None:
+    one, two = json.loads(new_key_ring_json()), json.loads(new_key_ring_json())
+    [(key_id, key)] = one["keys"].items()
+    assert re.fullmatch("k[0-9a-f]{8}", key_id)
+    assert (one["current"], len(base64.urlsafe_b64decode(key))) == (key_id, 32)
+    assert one["keys"].items().isdisjoint(two["keys"].items())
+
+
+@pytest.mark.parametrize(("key_id", "shown"), [("k2", "id k2."), ("k2 or so", "id ?."), ("", "id ?.")])
+def test_a_key_that_is_not_held_is_named_only_if_its_id_can_be_one(key_id: str, shown: str) -> None:
+    with pytest.raises(KeyNotHeld) as refusal:
+        RING.key(Purpose.AUDIT, key_id)
+    assert str(refusal.value).endswith(shown)

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from countersign.domain.errors import RequestClosed
 from countersign.domain.messages import ResendCode, TwoFactorCode
 from countersign.domain.people import TwoFactorMethod
 from countersign.domain.requests import ChangeTo
@@ -76,3 +77,11 @@ async def test_two_enrolments_have_different_seeds_sealed_to_their_requests(hous
         seeds.add(shown.secret)
         await case.cancel()
     assert len(seeds) == 2
+
+
+async def test_past_its_deadline_a_change_shows_no_seed_and_says_that_it_ran_out(house: House) -> None:
+    case = await house.change_two_factor(house.sms_owner, ChangeTo.AUTHENTICATOR)
+    await case.enter(await case.sent())
+    with pytest.raises(RequestClosed) as refusal:
+        await enrolment(house.desk, case.id, at=NOW + minutes(30), actor=by(house.sms_owner), verifier=VERIFIER)
+    assert refusal.value.extra == {"outcome": "expired"}

@@ -33,7 +33,7 @@ from tests.mutation.subjects import SUBJECTS
 # What these plugins do, or look through all of memory for, no mutant is told by.
 _WITHOUT = ("cacheprovider", "unraisableexception", "threadexception", "schemathesis", "playwright", "pytest_cov")
 _OPTIONS = (
-    *("-x", "-q", "-s", "-W", "ignore::pytest.PytestAssertRewriteWarning"),
+    *("-x", "-q", "-s", "--tb=native", "-W", "ignore::pytest.PytestAssertRewriteWarning"),
     *(word for name in _WITHOUT for word in ("-p", f"no:{name}")),
 )
 _PURE = ("tests/domain", "tests/adapters")
