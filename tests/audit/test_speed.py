@@ -63,11 +63,12 @@ def test_events_are_verified_fast(postgres: EmbeddedPostgres, events: int) -> No
     database = OwnDatabase.make_migrated(postgres)
     fill(database, events=events)
 
-    began = time.monotonic()
+    began, worked = time.monotonic(), time.process_time()
     with snapshot(database.app_url) as now:
         report = Verifier(ring()).verify_database(now)
     seconds = time.monotonic() - began
+    # The figure that is proved; what others made it wait for is not in the second one.
+    print(f"{events:,} events in {seconds:.1f} s, {time.process_time() - worked:.1f} s of them at work")  # noqa: T201
 
     assert (report.findings, report.events, report.accounts) == ([], events, ACCOUNTS)
     assert seconds < LIMIT_SECONDS
-    print(f"{events:,} events in {seconds:.1f} s")  # noqa: T201 - the figure that is proved

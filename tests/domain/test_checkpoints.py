@@ -94,7 +94,13 @@ GOOD = json.loads(line(1)[0].document)
     ],
 )
 def test_what_is_no_checkpoint_is_refused(document: str) -> None:
-    with pytest.raises(ValueError, match=r".*"):
+    with pytest.raises(ValueError, match=r"^(?!None)"):
+        Checkpoint.parse(document)
+
+
+@pytest.mark.parametrize("document", ["{}", json.dumps({**GOOD, "form": "another"})])
+def test_what_is_no_checkpoint_is_told_so(document: str) -> None:
+    with pytest.raises(ValueError, match=r"^This is no checkpoint\.$"):
         Checkpoint.parse(document)
 
 
@@ -166,6 +172,24 @@ def test_a_forged_one_in_a_file_is_named_by_the_number_it_gives_itself() -> None
 
     assert found(taken(numbered([signed], 1), file=[Signed(signed.document, b"")])) == [
         (Fault.CHECKPOINT_FORGED, 1, "has no genuine signature in the file")
+    ]
+
+
+def test_a_checkpoint_that_is_missing_after_a_forged_one_is_found_too() -> None:
+    signed = line(4)
+    forged = Signed(signed[1].document, bytes(32))
+
+    assert found(taken([(1, signed[0]), (2, forged), (4, signed[3])])) == [
+        (Fault.CHECKPOINT_FORGED, 2, "has no genuine signature in the table"),
+        (Fault.CHECKPOINT_MISSING, 3, "numbers 3 to 3 are missing in the table"),
+    ]
+
+
+def test_a_checkpoint_that_stands_twice_in_a_file_is_found() -> None:
+    signed = line(2)
+
+    assert found(taken(numbered(signed, 1, 2), file=[signed[0], signed[0], signed[1]])) == [
+        (Fault.CHECKPOINT_REORDERED, 1, "comes after number 1 in the file")
     ]
 
 
