@@ -25,7 +25,10 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"oidc_issuer": "http://x.example"}, "COUNTERSIGN_OIDC_ISSUER is not an https address; people sign in there."),
     ({"oidc_client_id": ""}, "COUNTERSIGN_OIDC_CLIENT_ID is not set."),
     ({"oidc_client_secret": NONE}, "COUNTERSIGN_OIDC_CLIENT_SECRET is not set."),
-    ({"trusted_proxies": "*"}, "COUNTERSIGN_TRUSTED_PROXIES trusts everyone (*): name the proxies."),
+    (
+        {"trusted_proxies": "*"},
+        "COUNTERSIGN_TRUSTED_PROXIES trusts everyone (*, or a network of size /0): name the proxies.",
+    ),
     ({"twilio_account_sid": ""}, "COUNTERSIGN_TWILIO_ACCOUNT_SID is not set."),
     ({"twilio_auth_token": NONE}, "COUNTERSIGN_TWILIO_AUTH_TOKEN is not set."),
     ({"twilio_from": ""}, "COUNTERSIGN_TWILIO_FROM is not set."),
