@@ -195,5 +195,5 @@ def _only_ended(before: tuple[Rows, Rows], after: tuple[Rows, Rows], approval: A
         return False
     changed = [new for old, new in zip(before[0], after[0], strict=True) if old != new]
     ended = [each["id"] for each in changed if each["outcome"] not in {None, "activated"}]
-    active = {each["id"] for each in after[1] if each["status"] == "active"}
-    return ended == [approval.flow.id] == [each["id"] for each in changed] and approval.credential not in active
+    was_active, is_active = [{each["id"] for each in rows if each["status"] == "active"} for _, rows in (before, after)]
+    return ended == [approval.flow.id] == [each["id"] for each in changed] and is_active <= was_active
