@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from temporalio.api.common.v1 import Payload
 
-from countersign.adapters.keyring import KeyNotHeld, KeyRing, Purpose, new_key_ring_json
+from countersign.adapters.keyring import KeyNotHeld, KeyRing, KeyRingInvalid, Purpose, new_key_ring_json
 from countersign.adapters.payload_codec import PayloadCipher, Undecryptable
 
 MASTER = bytes(range(32))
@@ -83,3 +83,9 @@ def test_a_key_that_is_not_held_is_named_only_if_its_id_can_be_one(key_id: str, 
     with pytest.raises(KeyNotHeld) as refusal:
         RING.key(Purpose.AUDIT, key_id)
     assert str(refusal.value).endswith(shown)
+
+
+def test_a_key_with_a_foreign_character_in_it_is_not_read_as_another_key() -> None:
+    text = base64.urlsafe_b64encode(MASTER).decode()
+    with pytest.raises(KeyRingInvalid, match="not base64url"):
+        KeyRing.from_json(json.dumps({"current": "k1", "keys": {"k1": f"{text[:20]}+{text[20:]}"}}))

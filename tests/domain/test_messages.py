@@ -148,3 +148,8 @@ def test_a_message_stays_as_it_was_sent(message: BaseModel) -> None:
 def test_a_message_is_whoever_signalled_unless_it_says_otherwise() -> None:
     assert Cancel().actor == Actor(kind=ActorKind.SIGNAL, user_id=None, ip=None)
     assert Actor(kind=ActorKind.SYSTEM) == SYSTEM
+
+
+@pytest.mark.parametrize(("told", "ip"), [("203.0.113.7", "203.0.113.7"), ("fe80::1%eth0", "fe80::1"), ("::1", "::1")])
+def test_an_address_is_kept_without_the_zone_of_whoever_told_it(told: str, ip: str) -> None:
+    assert str(Actor.model_validate({"ip": told}).ip) == ip

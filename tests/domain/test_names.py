@@ -128,3 +128,10 @@ def test_the_normal_form_never_makes_two_names_of_one(text: str) -> None:
 @given(st.text(alphabet=st.characters(categories=["Lu", "Ll", "Nd", "Zs"]), max_size=60))
 def test_upper_and_lower_case_never_make_two_names_of_one(text: str) -> None:
     assert fold_name(text) == fold_name(text.casefold())
+
+
+@pytest.mark.parametrize("length", [65, 1000])
+def test_who_gave_too_long_a_name_is_told_the_limit(length: int) -> None:
+    with pytest.raises(InvalidName) as refusal:
+        parse_name("x" * length, limit=64)
+    assert refusal.value.extra == {"limit": 64}

@@ -202,3 +202,8 @@ def test_any_text_becomes_something_harmless_to_look_up(text: str) -> None:
 def test_a_word_that_is_no_session_name_is_not_made_one() -> None:
     assert normalize_session_name("Olivia's bot; DROP TABLE") == "OLIVIASBOTDROPTABLE"
     assert normalize_session_name("CS-X-7K4M-9QX0-1B8D") == "CS-X-7K4M-9QX0-1B8D"
+
+
+@pytest.mark.parametrize("text", ["XCS-T-7K4M-9QXR-2B8D", "CS-T-7K4M-9QXR-2B8D-X"])
+def test_more_than_a_session_name_is_none(text: str) -> None:
+    assert normalize_session_name(text) == text

@@ -33,6 +33,7 @@ async def test_a_step_has_its_whole_thirty_seconds(house: House, seconds: int) -
     assert (await case.enter(case.authenticator(at=NOW + minutes(1), steps=1), at=at)).problem is None
     other = await house.create_key()
     assert (await other.enter(other.authenticator(at=NOW + minutes(1), steps=-1), at=at)).problem == "code-already-used"
+    assert ((await other.request()).wrong_codes, (await house.row()).wrong_codes_in_a_row) == (0, 0)
 
 
 async def test_a_used_step_and_those_before_it_are_used_up_and_not_counted_as_wrong(house: House) -> None:

@@ -9,7 +9,7 @@ from countersign.domain.errors import NotAtThisStep, NotTheRequester, PrimeLiqui
 from countersign.domain.messages import Cancel, SecretSaved, TwoFactorCode
 from countersign.domain.requests import Step
 from countersign.domain.secrets import TokenKind, looks_like
-from tests.support.house import NOW, TICK, House, by, minutes
+from tests.support.house import NOW, TICK, VERIFIER, House, by, minutes
 
 
 async def test_an_api_key_is_kept_sealed_for_its_verifier_and_shown_to_its_owner(house: House) -> None:
@@ -116,6 +116,9 @@ async def test_a_journey_that_makes_no_secret_shows_none(house: House) -> None:
     case = await house.activate_key((await key.request()).credential_id)
     with pytest.raises(NotAtThisStep):
         await case.reveal()
+    await case.cancel()
+    with pytest.raises(NotAtThisStep):
+        await case.reveal()
 
 
 async def test_past_its_deadline_it_is_gone(house: House) -> None:
@@ -140,8 +143,9 @@ async def test_saved_erases_the_copy_tells_the_owners_and_leaves_a_day_to_choose
     assert await house.mails() == {("credential_created", house.owner), ("credential_created", house.sms_owner)}
     rows = await house.select("SELECT DISTINCT request_id FROM notices WHERE account_id = %s", house.account_id)
     assert rows == [(case.id,)]
-    with pytest.raises(SecretGone):
-        await case.reveal()
+    for verifier in (VERIFIER, "w" * 43):
+        with pytest.raises(SecretGone):
+            await case.reveal(verifier=verifier)
 
 
 async def test_a_copy_that_was_erased_is_gone(house: House) -> None:

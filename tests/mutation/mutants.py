@@ -45,6 +45,7 @@ class _Place:
     subject: Subject
     tree: ast.Module
     enums: Enums
+    called_on_import: frozenset[str] = frozenset()
     scope: str = ""
     in_function: bool = False
     is_hot: bool = False
@@ -55,14 +56,23 @@ class _Place:
             return self
         scope = f"{self.scope}.{child.name}".removeprefix(".") if field == "body" else self.scope
         in_function = field == "body" and not isinstance(child, ast.ClassDef)
-        return replace(self, scope=scope, in_function=in_function, is_hot=in_function and not _uses_super(child))
+        return replace(self, scope=scope, in_function=in_function, is_hot=in_function and self._is_hot(child))
+
+    def _is_hot(self, function: ast.AST) -> bool:
+        # With super() its code shares a cell with the class: a mutant without that cell cannot take its place.
+        called = {_called(node) for node in ast.walk(function)}
+        return "super" not in called and getattr(function, "name", "") not in self.called_on_import
 
 
 def all_mutants() -> list[Mutant]:
     """Return every mutant of every subject, in the order of the files."""
     trees = {subject: ast.parse(subject.file.read_text(encoding="utf-8")) for subject in SUBJECTS}
     enums = {name: members for tree in trees.values() for name, members in enums_in(tree).items()}
-    return [each for subject, tree in trees.items() for each in _mutants(_Place(subject, tree, enums))]
+    return [
+        each
+        for subject, tree in trees.items()
+        for each in _mutants(_Place(subject, tree, enums, _called_on_import(tree)))
+    ]
 
 
 def _mutants(place: _Place) -> Iterator[Mutant]:
@@ -90,9 +100,15 @@ def _changes(node: ast.AST, place: _Place) -> Iterator[tuple[_Place, ast.AST, st
             yield from _changes(child, here)
 
 
-def _uses_super(function: ast.AST) -> bool:
-    # Its code shares a cell with the class: a mutant without that cell cannot take its place.
-    return any(isinstance(node, ast.Name) and node.id == "super" for node in ast.walk(function))
+def _called_on_import(tree: ast.Module) -> frozenset[str]:
+    statements = [
+        node for node in tree.body if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    ]
+    return frozenset(_called(node) for statement in statements for node in ast.walk(statement))
+
+
+def _called(node: ast.AST) -> str:
+    return node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
 
 
 def _says_nothing(node: ast.AST, child: ast.AST) -> bool:
