@@ -77,7 +77,7 @@ def test_a_message_without_a_secret_is_shown_to_the_byte() -> None:
     assert redact(payload) == payload
 
 
-@pytest.mark.parametrize("secret", SECRETS, ids=range(len(SECRETS)))
+@pytest.mark.parametrize("secret", SECRETS, ids=["code", "link", "token", "recovery code", "secret", "password"])
 @pytest.mark.parametrize(
     "wrap",
     [
