@@ -10,8 +10,9 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from temporalio.api.common.v1 import Payload
 
-from countersign.adapters.keyring import KeyNotHeld, KeyRing, KeyRingInvalid, Purpose, new_key_ring_json
+from countersign.adapters.keyring import KeyNotHeld, KeyRing, Purpose, new_key_ring_json
 from countersign.adapters.payload_codec import PayloadCipher, Undecryptable
+from countersign.adapters.ring_text import KeyRingInvalid
 
 MASTER = bytes(range(32))
 RING = KeyRing.from_json(json.dumps({"current": "k1", "keys": {"k1": base64.urlsafe_b64encode(MASTER).decode()}}))
