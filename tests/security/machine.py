@@ -44,8 +44,12 @@ class Machine(RuleBasedStateMachine):
     enter: ClassVar[Callable[[], Coroutine[Any, Any, Cast]]]
     activated: ClassVar[Counter[str]]
 
-    @initialize(depths=st.tuples(DEPTH, DEPTH, DEPTH), later=st.booleans(), aged=st.integers(0, 9))
-    def enter_the_cast(self, depths: tuple[int, int, int], later: bool, aged: int) -> None:  # noqa: FBT001
+    @initialize(
+        depths=st.tuples(DEPTH, DEPTH, DEPTH),
+        later=st.sampled_from(["no", "asked for", "by name"]),
+        aged=st.integers(0, 9),
+    )
+    def enter_the_cast(self, depths: tuple[int, int, int], later: str, aged: int) -> None:
         """Begin in the middle: with creations that have gone some way."""
         self.world = World.of(self._do(type(self).enter()))
         self.moves = Moves(self.world)
@@ -54,8 +58,8 @@ class Machine(RuleBasedStateMachine):
         for (who, journey), depth in zip(begun, depths, strict=True):
             self._then(self.world.begin(self._person(who), journey, None))
             self._give(self.world.book.approvals[-1], "http", depth)
-        if later:
-            self._leave_inactive(self.world.book.approvals[1])
+        if later != "no":
+            self._leave_inactive(self.world.book.approvals[1], later)
         self.thieves_try_everything(aged, minutes=7 * (aged % 2))
 
     @rule(who=OWNERS, journey=st.sampled_from(["create-api-key", "create-fix-credentials"]))
@@ -227,12 +231,16 @@ class Machine(RuleBasedStateMachine):
             if approval.demanded is not None:
                 self._then(self._advance(approval, how))
 
-    def _leave_inactive(self, approval: Approval) -> None:
+    def _leave_inactive(self, approval: Approval, later: str) -> None:
         while not (approval.closed or approval.chosen or approval.awaits_choice):
             self._give(approval, "http", 1)
         if approval.awaits_choice:
             self._then(self.moves.choose(approval, approval.requester, "later", over="http"))
+        if approval.closed and later == "asked for":
             self._begin_about(approval.requester, "activate-fix-credentials", 0)
+        if approval.closed and later == "by name":
+            self.fix_credentials_are_activated_by_name(0, "unassigned_manager", 0)
+            self.fix_credentials_are_activated_by_name(0, "account_manager", 0)
 
     async def _advance(self, approval: Approval, how: str) -> None:
         """Do what the requester would do next."""

@@ -90,8 +90,13 @@ class World:
             answers.append(await self.post(person, path, form, key=key))
             return answers[0].status_code == httpx.codes.ACCEPTED
 
-        if await self.move(right=right, send=send) and not creates_elsewhere:
-            await self._remember(person, journey, answers[0].json())
+        if not await self.move(right=right, send=send):
+            return
+        flow = Flow(person, answers[0].json()["id"], answers[0].json()["workflow_id"])
+        # What goes on by itself must have gone on before the next move.
+        begun = await flow.until(lambda each: each["step"] != "starting")
+        if not creates_elsewhere:
+            await self._remember(flow, journey, begun)
             self.said.append(Said(person, path, form, key))
 
     async def post(self, person: Person, path: str, body: object = None, *, key: str | None = None) -> httpx.Response:
@@ -154,10 +159,8 @@ class World:
         sent = None if channel == "authenticator" else (await approval.flow.sent_codes(channel))[-1]
         approval.add_code(sent)
 
-    async def _remember(self, person: Person, journey: str, shown: dict[str, Any]) -> None:
-        flow = Flow(person, shown["id"], shown["workflow_id"], verifier=secrets.token_urlsafe(32))
-        now = await flow.until(lambda each: each["step"] != "starting")
-        approval = Approval(flow, journey, person, now["credential_id"])
+    async def _remember(self, flow: Flow, journey: str, now: dict[str, Any]) -> None:
+        approval = Approval(flow, journey, flow.person, now["credential_id"])
         self.book.approvals.append(approval)
         if now["step"] == "two_factor_code":
             await self.note_code(approval)
