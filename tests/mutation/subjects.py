@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+_ALSO = {"secrets": ["domain/test_recovery_codes"]}
 # Nothing in these needs Temporal.
 _WHOLE = ("tests/domain", "tests/effects", "tests/callers")
 
@@ -34,7 +35,7 @@ def _subject(group: str, module: str, *tests: str) -> Subject:
 
 
 def _domain(name: str) -> Subject:
-    own = [f"domain/test_{name}"] if (ROOT / f"tests/domain/test_{name}.py").exists() else []
+    own = [file for file in (f"domain/test_{name}", *_ALSO.get(name, ())) if (ROOT / f"tests/{file}.py").exists()]
     return _subject("domain", f"countersign.domain.{name}", *own, "domain/test_spelling")
 
 
