@@ -125,3 +125,33 @@ def test_a_genuine_signature_on_wrong_members_is_malformed(key_ring: KeyRing, ch
 def test_a_statement_cannot_be_changed_after_it_was_made() -> None:
     with pytest.raises(ValidationError):
         STATEMENT.decision = "reject"  # type: ignore[misc]
+
+
+def test_it_travels_under_these_names(key_ring: KeyRing) -> None:
+    assert jwt.decode(sign(key_ring, STATEMENT), options={"verify_signature": False}) == {
+        "aud": "countersign/account-manager-decision",
+        "sub": str(STATEMENT.manager),
+        "jti": "statement-1",
+        "exp": int(STATEMENT.expires_at.timestamp()),
+        "decision": "activate",
+        "request": str(STATEMENT.request_id),
+        "version": 3,
+        "reason": "as agreed on the phone",
+    }
+
+
+@pytest.mark.parametrize(("length", "is_good"), [(0, False), (1, True), (64, True), (65, False)])
+def test_its_id_has_at_most_64_characters(key_ring: KeyRing, length: int, is_good: object) -> None:
+    token = signed(key_ring, jti="x" * length)
+    if is_good:
+        assert read(key_ring, token, at=NOW).id == "x" * length
+    else:
+        assert fault_of(key_ring, token) == "malformed"
+
+
+def test_a_reason_may_be_left_out_and_no_error_repeats_what_was_given() -> None:
+    given = STATEMENT.model_dump(exclude={"reason"})
+    assert STATEMENT.model_validate(given).reason == ""
+    with pytest.raises(ValidationError) as refusal:
+        STATEMENT.model_validate(given | {"manager": "somebody's name"})
+    assert "somebody" not in str(refusal.value)

@@ -207,3 +207,13 @@ def test_a_word_that_is_no_session_name_is_not_made_one() -> None:
 @pytest.mark.parametrize("text", ["XCS-T-7K4M-9QXR-2B8D", "CS-T-7K4M-9QXR-2B8D-X"])
 def test_more_than_a_session_name_is_none(text: str) -> None:
     assert normalize_session_name(text) == text
+
+
+def test_a_token_is_as_long_as_a_scanner_expects() -> None:
+    assert (len(new_api_key()), len(new_api_secret()), len(new_fix_password())) == (32, 53, 38)
+
+
+@pytest.mark.parametrize(("spaces", "is_found"), [(109, True), (110, False)])
+def test_of_a_long_text_the_first_128_characters_are_read(spaces: int, is_found: object) -> None:
+    name = "CS-T-7K4M-9QXR-2B8D"
+    assert (normalize_session_name(" " * spaces + name) == name) is is_found

@@ -3,12 +3,14 @@
 import hmac
 
 import pytest
+from pydantic import SecretStr, ValidationError
 
 from countersign.adapters.keyring import Purpose
 from countersign.domain.errors import NotAtThisStep, NotTheRequester, PrimeLiquidityRequired, RevealRefused, SecretGone
 from countersign.domain.messages import Cancel, SecretSaved, TwoFactorCode
 from countersign.domain.requests import Step
 from countersign.domain.secrets import TokenKind, looks_like
+from countersign.effects.secrets import Shown
 from tests.support.house import NOW, TICK, VERIFIER, House, by, minutes
 
 
@@ -179,3 +181,12 @@ async def test_a_cancelled_creation_leaves_no_copy(house: House) -> None:
     assert await house.select("SELECT reveal_sealed FROM requests WHERE id = %s", case.id) == [(None,)]
     with pytest.raises(SecretGone):
         await case.reveal()
+
+
+def test_what_is_shown_never_stands_in_an_error_and_stays_as_it_is() -> None:
+    shown = Shown(kind="api_key", name="bot", public_id="csk_1", secret=SecretStr("hidden"), session_type=None)
+    with pytest.raises(ValidationError):
+        shown.name = "another"  # type: ignore[misc]
+    with pytest.raises(ValidationError) as refusal:
+        Shown.model_validate({"kind": "api_key", "secret": ["hidden"]})
+    assert "hidden" not in str(refusal.value)

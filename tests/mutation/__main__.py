@@ -9,7 +9,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.mutation.judging import Verdict, judge_cold, judge_hot
+from tests.mutation.cold import judge_cold
+from tests.mutation.hot import judge_hot
+from tests.mutation.judging import Verdict
 from tests.mutation.mutants import Mutant, all_mutants
 from tests.mutation.reporting import complaints, table
 from tests.mutation.subjects import ROOT, tests_of

@@ -115,7 +115,8 @@ def _says_nothing(node: ast.AST, child: ast.AST) -> bool:
     """Tell whether ``child`` is a docstring, an import, or in a type."""
     is_text = isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant)
     in_type = isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id in _TYPES
-    return is_text or in_type or isinstance(child, ast.Import | ast.ImportFrom)
+    names_type = _called(node) in {"TypeVar", "cast"} and isinstance(child, ast.Constant)
+    return is_text or in_type or names_type or isinstance(child, ast.Import | ast.ImportFrom)
 
 
 def _is_sole_raise(node: ast.AST, child: ast.AST) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+_ALSO = {"secrets": ["domain/test_recovery_codes"]}
 # Nothing in these needs Temporal.
 _WHOLE = ("tests/domain", "tests/effects", "tests/callers")
 
@@ -34,7 +35,7 @@ def _subject(group: str, module: str, *tests: str) -> Subject:
 
 
 def _domain(name: str) -> Subject:
-    own = [f"domain/test_{name}"] if (ROOT / f"tests/domain/test_{name}.py").exists() else []
+    own = [file for file in (f"domain/test_{name}", *_ALSO.get(name, ())) if (ROOT / f"tests/{file}.py").exists()]
     return _subject("domain", f"countersign.domain.{name}", *own, "domain/test_spelling")
 
 
@@ -53,7 +54,7 @@ SUBJECTS = (
     _subject("authorisation", "countersign.effects.authority", "effects/test_authority"),
     _subject("authorisation", "countersign.effects.steps", "effects/test_authority"),
     _subject("authorisation", "countersign.effects.activation", "effects/test_activation"),
-    _subject("authorisation", "countersign.effects.messages", "effects/test_authority", "effects/test_activation"),
+    _subject("authorisation", "countersign.effects.messages", "effects/test_authority", "effects/test_recovery"),
     _subject("authorisation", "api.tokens", "callers/test_tokens"),
     _subject("authorisation", "api.services", "callers/test_callers"),
     _subject("authorisation", "api.pages.visitors", "callers/test_visitors"),
