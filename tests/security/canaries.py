@@ -18,6 +18,7 @@ class Kind(StrEnum):
     CODE = "one-time code, right or wrong"
     SEED = "seed of an authenticator"
     LINK = "token of an activation link"
+    STOP = "token of a link that stops"
     RECOVERY = "recovery code"
     VERIFIER = "reveal verifier"
     STATEMENT = "account manager's statement"

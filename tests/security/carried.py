@@ -16,7 +16,7 @@ from countersign.local.sign_in import demo_totp_seed
 from countersign.wiring import parts
 from tests.security.canaries import Canaries, Kind
 from tests.support.cast import Providers
-from tests.support.processes import Creation, DemoPerson, RunningStack
+from tests.support.processes import Creation, DemoPerson, RunningStack, wait_until
 
 PHONES = {"sam": "+12025550123", "nora": "+442079460321"}
 FUNDS = {"permissions": ["trade", "funds_external"]}
@@ -73,6 +73,7 @@ class Walk:
         self._fix_by_decision()
         self._fix_by_statement()
         self._two_factor_change()
+        self._stopped()
         self._refused()
         self._expired()
         self._signed_in()
@@ -206,6 +207,15 @@ class Walk:
             self.canaries.add(Kind.LINK, *re.findall(r"/activate/[\w-]+#([\w-]+)", each["text"]))
         return code
 
+    def _stopped(self) -> None:
+        olivia = self.person("olivia")
+        self._begin(olivia, "/v1/api-keys", {"name": f"carried {uuid4().hex}", **FUNDS})
+        wait_until(lambda: bool(_stop_links(olivia)))
+        stop_id, token = _stop_links(olivia)[0]
+        self.canaries.add(Kind.STOP, token)
+        pressed = olivia.call("POST", f"/v1/stops/{stop_id}", {"token": token})
+        assert pressed.json()["effect"] == "cancelled"
+
     def _made(self, name: str) -> str:
         seed = asyncio.run(demo_totp_seed(self.stack.settings, name))
         self.canaries.add(Kind.SEED, seed)
@@ -227,3 +237,9 @@ class Walk:
         async with parts(self.stack.settings, purposes=frozenset(Purpose), lazy=False) as core:
             message = AccountManagerDecision(statement=statement)
             await core.client.get_workflow_handle(workflow_id).signal("account_manager_decision", message)
+
+
+def _stop_links(person: Carrier) -> list[tuple[str, str]]:
+    """Return ids and tokens of the links in the mails about what was asked for and is still open, newest first."""
+    asked = [each["text"] for each in person.inbox() if "This wasn't me" in each["text"]]
+    return [(found[1], found[2]) for text in asked if (found := re.search(r"/stop/([\w-]+)#([\w-]+)", text))]

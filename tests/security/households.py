@@ -7,6 +7,7 @@ from tests.support.cast import Cast
 from tests.support.fix import decide, decided, name_of, waiting_for_manager
 from tests.support.rows import change, select
 from tests.support.security import begin_change, enrolment, enter_recovery_code, new_code, ok, recovery_codes
+from tests.support.stops import ASKED, link_to, pressed
 
 _UNTICKED = {"permissions": ["read", "funds_wallet"], "ip_whitelist": "203.0.113.9"}
 EDIT = {**_UNTICKED, "acknowledge_deactivation": True}
@@ -62,8 +63,10 @@ async def ids_of(casts: list[Cast]) -> dict[str, list[str]]:
     held: Any = await select(
         core, "SELECT id, name, kind FROM credentials WHERE account_id = ANY(%s) ORDER BY created_at, id", homes
     )
+    stops = await select(core, "SELECT id FROM stops WHERE account_id = ANY(%s) ORDER BY created_at, id", homes)
     return {
         "request_id": [str(row[0]) for row in requests],
+        "stop_id": [str(row[0]) for row in stops],
         "credential_id": [str(row[0]) for row in held],
         "session_name": [row[1] for row in held if row[2] == "fix"],
     }
@@ -128,4 +131,16 @@ async def _change_two_factor(cast: Cast, mark: str) -> None:
     ok(await enter_recovery_code(away, codes[0]))
 
 
-_PARTS: list[Callable[[Cast, str], Awaitable[None]]] = [_look_around, _keep_a_key, _keep_fix, _change_two_factor]
+async def _stop_by_mail(cast: Cast, mark: str) -> None:
+    owner = cast.second_owner
+    await owner.create_api_key(f"{mark} stopped", permissions=["funds_wallet"])
+    assert await pressed(owner.http, await link_to(owner, ASKED)) == "cancelled"
+
+
+_PARTS: list[Callable[[Cast, str], Awaitable[None]]] = [
+    _look_around,
+    _keep_a_key,
+    _keep_fix,
+    _change_two_factor,
+    _stop_by_mail,
+]

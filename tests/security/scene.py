@@ -21,6 +21,7 @@ from tests.security.households import furnish, ids_of, make_unique, markers_of, 
 from tests.support.cast import Cast, Providers
 from tests.support.openapi import Operation, operations
 from tests.support.site import serving
+from tests.support.stage import without_caps
 from tests.support.workers import working
 
 BOTH = frozenset({"ours", "theirs"})
@@ -57,9 +58,7 @@ class Scene:
     @classmethod
     @asynccontextmanager
     async def set(cls, core: Parts, issuer: Issuer, providers: Providers, stranger: Issuer) -> AsyncIterator[Self]:
-        rules = replace(
-            core.settings.rules, code_sends_per_hour=10**6, wrong_codes_per_hour=10**6, wrong_codes_before_freeze=10**6
-        )
+        rules = without_caps(core.settings.rules)
         changes = {"message_timeout_seconds": 60.0, "rules": rules, "task_queue": "whole-api"}
         settings = core.settings.model_copy(update=changes)
         own = replace(core, settings=settings, desk=replace(core.desk, rules=rules))

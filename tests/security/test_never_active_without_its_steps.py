@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,7 +20,7 @@ from tests.security.invariants import Violated
 from tests.security.machine import Machine
 from tests.security.rulebook import DEMANDED
 from tests.support.cast import Cast, Providers
-from tests.support.stage import Stage, set_stage
+from tests.support.stage import Stage, set_stage, without_caps
 
 BASIC = settings(
     deadline=None,
@@ -36,10 +35,7 @@ BASIC = settings(
 
 @pytest.fixture
 async def stage(core: Parts, issuer: Issuer, providers: Providers) -> AsyncIterator[Stage]:
-    rules = replace(
-        core.settings.rules, code_sends_per_hour=10**6, wrong_codes_per_hour=10**6, wrong_codes_before_freeze=10**6
-    )
-    changes = {"rules": rules, "message_timeout_seconds": 60.0}
+    changes = {"rules": without_caps(core.settings.rules), "message_timeout_seconds": 60.0}
     async with set_stage(core, issuer=issuer, providers=providers, **changes) as opened, opened.at_work():
         yield opened
 

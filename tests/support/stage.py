@@ -11,6 +11,7 @@ from uuid import uuid4
 import httpx
 
 from api.app import create_app
+from countersign.domain.rules import Rules
 from countersign.local.issuer import Issuer
 from countersign.settings import Settings
 from countersign.wiring import Parts
@@ -47,6 +48,19 @@ async def api_of(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             yield client
+
+
+def without_caps(rules: Rules) -> Rules:
+    """Return the rules for tests that send more in an hour than any account may."""
+    return replace(
+        rules,
+        code_sends_per_hour=10**6,
+        wrong_codes_per_hour=10**6,
+        wrong_codes_before_freeze=10**6,
+        requests_per_hour=10**6,
+        sms_per_account_and_day=10**6,
+        sms_per_day=0,
+    )
 
 
 @contextmanager
