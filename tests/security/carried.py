@@ -209,8 +209,9 @@ class Walk:
 
     def _stopped(self) -> None:
         olivia = self.person("olivia")
+        before = len(_stop_links(olivia))
         self._begin(olivia, "/v1/api-keys", {"name": f"carried {uuid4().hex}", **FUNDS})
-        wait_until(lambda: bool(_stop_links(olivia)))
+        wait_until(lambda: len(_stop_links(olivia)) > before)
         stop_id, token = _stop_links(olivia)[0]
         self.canaries.add(Kind.STOP, token)
         pressed = olivia.call("POST", f"/v1/stops/{stop_id}", {"token": token})
@@ -240,6 +241,6 @@ class Walk:
 
 
 def _stop_links(person: Carrier) -> list[tuple[str, str]]:
-    """Return ids and tokens of the links in the mails about what was asked for and is still open, newest first."""
-    asked = [each["text"] for each in person.inbox() if "This wasn't me" in each["text"]]
-    return [(found[1], found[2]) for text in asked if (found := re.search(r"/stop/([\w-]+)#([\w-]+)", text))]
+    """Return ids and tokens of the links that stop what the person's mails tell of, newest first."""
+    texts = [each["text"] for each in person.inbox()]
+    return [(found[1], found[2]) for text in texts if (found := re.search(r"/stop/([\w-]+)#([\w-]+)", text))]
