@@ -50,12 +50,12 @@ def _add_what_any_input_can_meet(operation: dict[str, Any]) -> None:
 
 
 def _add_what_any_caller_can_meet(operation: dict[str, Any]) -> None:
-    if "security" not in operation:
-        return
-    _add(operation["responses"], documented(TooManyCalls))
-    operation["responses"]["429"]["headers"] = {
-        name: {"description": text, "schema": {"type": kind}} for name, (kind, text) in _HEADERS.items()
-    }
+    if "security" in operation:
+        _add(operation["responses"], documented(TooManyCalls))
+    if "429" in operation["responses"]:
+        operation["responses"]["429"]["headers"] = {
+            name: {"description": text, "schema": {"type": kind}} for name, (kind, text) in _HEADERS.items()
+        }
 
 
 def _add(responses: dict[str, Any], more: dict[int | str, dict[str, Any]]) -> None:

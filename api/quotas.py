@@ -20,7 +20,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from countersign.domain.errors import NotSignedIn, TooManyCalls
+from countersign.domain.errors import InvalidLink, NotSignedIn, TooManyCalls
 from countersign.settings import Quotas
 
 _WINDOW_SECONDS = 60
@@ -83,13 +83,13 @@ class Limiter:
 
     @asynccontextmanager
     async def proving(self, request: Request, *, address: str | None) -> AsyncIterator[None]:
-        """Count a block that ends in ``NotSignedIn`` against the address; whoever proves to be someone is let through.
+        """Count a block that ends in ``NotSignedIn`` or ``InvalidLink`` against the address; a proof is let through.
 
         Once the quota is spent ``TooManyCalls`` is raised instead.
         """
         try:
             yield
-        except NotSignedIn:
+        except (NotSignedIn, InvalidLink):
             await self.spend(request, Quota.UNPROVEN, address=address)
             raise
 

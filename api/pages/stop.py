@@ -29,8 +29,10 @@ async def open_link(http: Request, stop_id: UUID) -> Response:
 @router.post("/{stop_id}")
 async def stop(http: Request, stop_id: UUID, services: UsedServices, token: Token = "") -> Response:
     """Stop what the mail told of, and say what was done; pressed again, it says the same."""
+    here = client_ip(http)
     try:
-        stopped = await press(services.desk, stop_id, token=token, at=now(), ip=client_ip(http))
+        async with services.limiter.proving(http, address=here):
+            stopped = await press(services.desk, stop_id, token=token, at=now(), ip=here)
     except LinkExpired as error:
         return await page(http, "stop_expired.html", status=error.status)
     except (InvalidLink, Unavailable) as error:

@@ -74,7 +74,7 @@ def test_what_was_encrypted_by_us_and_is_no_payload_is_undecryptable() -> None:
 def test_a_new_ring_has_one_key_of_256_bits_and_an_id_of_its_own() -> None:
     one, two = json.loads(new_key_ring_json()), json.loads(new_key_ring_json())
     [(key_id, key)] = one["keys"].items()
-    assert re.fullmatch("k[0-9a-f]{8}", key_id)
+    assert re.fullmatch("k[0-9]{8}-[0-9a-f]{6}", key_id)
     assert (one["current"], len(base64.urlsafe_b64decode(key))) == (key_id, 32)
     assert one["keys"].items().isdisjoint(two["keys"].items())
 

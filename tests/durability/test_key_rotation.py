@@ -257,7 +257,7 @@ async def test_after_sealing_anew_the_first_key_can_go_from_every_open_request_t
         "authenticators being set up": 1,
     }
     assert (again.counts.total(), done.unreadable, again.unreadable) == (0, [], [])
-    assert under_the_first == {"open challenges"}
+    assert under_the_first == {"open challenges", "audit events"}
     assert await _opened_by_verifier(place, ALONE) == secret_shown
     async with place.at_work(api=TAKEN_OVER, worker=TAKEN_OVER):
         assert await secret_of(secret) == secret_shown

@@ -26,6 +26,7 @@ from tests.support.openapi import operations
 from tests.support.pages import FRAGMENT, HTML, Reader
 from tests.support.rows import select
 from tests.support.stage import api_of
+from tests.support.stops import ASKED, link_to
 
 JWT = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJub2JvZHkifQ.c2lnbmF0dXJl"
 TOUCHED: dict[str, LiteralString] = {
@@ -55,6 +56,7 @@ class Home:
     by_manager: Flow
     api_key: str
     session_name: str
+    stop_id: str
 
     @property
     def flows(self) -> tuple[Flow, ...]:
@@ -77,6 +79,7 @@ class Home:
     def addresses(self, template: str) -> list[str]:
         """Return the path with the ids of everything there is."""
         known = {"credential_id": self.api_key, "session_name": self.session_name, "kind": "api-keys", "to": "sms"}
+        known["stop_id"] = self.stop_id
         flows = self.flows if "{request_id}" in template else self.flows[:1]
         return [_filled(template, {**known, "decision": "activate", "request_id": each.id}) for each in flows]
 
@@ -106,7 +109,9 @@ async def built(core: Parts, issuer: Issuer, providers: Providers) -> AsyncItera
         by_mail = await (await cast.owner.create_api_key("by mail")).to_activation_code()
         await by_mail.code()
         by_manager = await waiting_for_manager(cast.second_owner)
-        yield Home(cast, http, by_sms, by_mail, by_manager, api_key, await name_of(by_manager))
+        await cast.second_owner.create_api_key("told of at once", permissions=["funds_wallet"])
+        stop_id, _ = await link_to(cast.second_owner, ASKED)
+        yield Home(cast, http, by_sms, by_mail, by_manager, api_key, await name_of(by_manager), stop_id)
 
 
 async def walk(home: Home, headers: dict[str, str]) -> list[httpx.Response]:
@@ -196,7 +201,7 @@ async def test_who_has_not_signed_in_reaches_nothing_but_probes_and_the_sign_in(
     answers = await walk(untouched, await way(untouched))
 
     opened = {each.url.path for each in answers if each.is_success}
-    links = {path for path in opened if re.fullmatch("/activate/[0-9a-f-]{36}", path)}
+    links = {path for path in opened if re.fullmatch("/(activate|stop)/[0-9a-f-]{36}", path)}
     assert opened - links == {"/healthz", "/readyz", "/metrics", "/sign-in", "/signed-out"}
 
 
