@@ -305,6 +305,7 @@ async def test_the_verifier_of_a_reveal_is_the_sessions_own(services: Services, 
 async def test_staff_pages_are_for_their_staff(services: Services, house: House) -> None:
     manager = await looking(services, await signed_in(services, house.manager, None))
     assert await manager_visitor(manager) is manager
+    assert manager.caller.staff_role is Role.ACCOUNT_MANAGER
     with pytest.raises(Forbidden):
         await ops_visitor(manager)
     await house.change("UPDATE users SET staff_role = 'ops' WHERE id = %s", house.stranger)
