@@ -9,9 +9,10 @@ import re
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from temporalio.api.common.v1 import Payload
+from temporalio.converter import DefaultFailureConverterWithEncodedAttributes
 
 from countersign.adapters.keyring import KeyNotHeld, KeyRing, Purpose, new_key_ring_json
-from countersign.adapters.payload_codec import PayloadCipher, Undecryptable
+from countersign.adapters.payload_codec import PayloadCipher, Undecryptable, data_converter
 from countersign.adapters.ring_text import KeyRingInvalid
 
 MASTER = bytes(range(32))
@@ -90,3 +91,21 @@ def test_a_key_with_a_foreign_character_in_it_is_not_read_as_another_key() -> No
     text = base64.urlsafe_b64encode(MASTER).decode()
     with pytest.raises(KeyRingInvalid, match="not base64url"):
         KeyRing.from_json(json.dumps({"current": "k1", "keys": {"k1": f"{text[:20]}+{text[20:]}"}}))
+
+
+def test_a_payload_of_an_earlier_key_is_read_and_one_that_says_it_is_plain_is_not() -> None:
+    newer = {"current": "k2", "keys": {"k1": base64.urlsafe_b64encode(MASTER).decode(), "k2": "B" * 43}}
+    made = PayloadCipher(RING, "default").encrypt(Payload(data=b"x"), workflow_id="one")
+    cipher = PayloadCipher(KeyRing.from_json(json.dumps(newer)), "default")
+    assert cipher.decrypt(made) == (Payload(data=b"x"), "one")
+    made.metadata["encoding"] = b"json/plain"
+    with pytest.raises(Undecryptable):
+        cipher.decrypt(made)
+
+
+async def test_what_clients_send_is_encrypted_for_their_namespace_and_so_are_failures() -> None:
+    converter = data_converter(RING, "default")
+    [sent] = await converter.encode(["042137"])
+    plain, workflow_id = PayloadCipher(RING, "default").decrypt(sent)
+    assert (plain.data, workflow_id) == (b'"042137"', "")
+    assert converter.failure_converter_class is DefaultFailureConverterWithEncodedAttributes

@@ -12,6 +12,8 @@ from api.services import (
     Caller,
     Services,
     UsedCaller,
+    UsedManager,
+    UsedOwner,
     account_manager,
     caller,
     client_ip,
@@ -127,3 +129,28 @@ async def test_a_route_gets_them_by_dependency_and_answers_without_a_token_itsel
 def test_the_services_of_the_process_are_what_routes_use(services: Services) -> None:
     assert services.desk is services.core.desk
     assert services.settings is services.core.settings
+
+
+async def test_routes_for_owners_and_account_managers_ask_who_calls(
+    services: Services, issuer: Issuer, house: House
+) -> None:
+    app = FastAPI()
+    app.state.services = services
+
+    @app.get("/owner")
+    async def for_owners(who: UsedOwner) -> str:
+        return str(who.user_id)
+
+    @app.get("/manager")
+    async def for_managers(who: UsedManager) -> str:
+        return str(who.user_id)
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here") as client:
+        client.headers["Authorization"] = f"Bearer {bearer(issuer, house.owner, house.account_id).credentials}"
+        assert (await client.get("/owner")).json() == str(house.owner)
+        with pytest.raises(Forbidden):
+            await client.get("/manager")
+        client.headers["Authorization"] = f"Bearer {bearer(issuer, house.manager).credentials}"
+        assert (await client.get("/manager")).json() == str(house.manager)
+        with pytest.raises(PrimeLiquidityRequired):
+            await client.get("/owner")

@@ -9,10 +9,14 @@ from http.cookies import Morsel, SimpleCookie
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
-from fastapi import Response
+from fastapi import FastAPI, Response
 
 from api.pages.visitors import (
+    UsedManagerVisitor,
+    UsedOpsVisitor,
+    UsedVisitor,
     Visitor,
     cookie_name,
     end_session,
@@ -301,6 +305,7 @@ async def test_the_verifier_of_a_reveal_is_the_sessions_own(services: Services, 
 async def test_staff_pages_are_for_their_staff(services: Services, house: House) -> None:
     manager = await looking(services, await signed_in(services, house.manager, None))
     assert await manager_visitor(manager) is manager
+    assert manager.caller.staff_role is Role.ACCOUNT_MANAGER
     with pytest.raises(Forbidden):
         await ops_visitor(manager)
     await house.change("UPDATE users SET staff_role = 'ops' WHERE id = %s", house.stranger)
@@ -308,3 +313,31 @@ async def test_staff_pages_are_for_their_staff(services: Services, house: House)
     assert await ops_visitor(ops) is ops
     with pytest.raises(Forbidden):
         await manager_visitor(ops)
+
+
+async def test_pages_ask_who_looks(services: Services, house: House) -> None:
+    app = FastAPI()
+    app.state.services = services
+
+    @app.get("/any")
+    async def for_any(who: UsedVisitor) -> str:
+        return str(who.user.id)
+
+    @app.get("/manager")
+    async def for_managers(who: UsedManagerVisitor) -> str:
+        return str(who.user.id)
+
+    @app.get("/ops")
+    async def for_ops(who: UsedOpsVisitor) -> str:
+        return str(who.user.id)
+
+    token = await signed_in(services, house.manager, None)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://here") as client:
+        client.headers["Cookie"] = f"{COOKIE}={token}"
+        assert (await client.get("/any")).json() == str(house.manager)
+        assert (await client.get("/manager")).json() == str(house.manager)
+        with pytest.raises(Forbidden):
+            await client.get("/ops")
+        client.headers.pop("Cookie")
+        with pytest.raises(SessionEnded):
+            await client.get("/any")

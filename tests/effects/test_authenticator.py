@@ -86,3 +86,7 @@ async def test_past_its_deadline_a_change_shows_no_seed_and_says_that_it_ran_out
     with pytest.raises(RequestClosed) as refusal:
         await enrolment(house.desk, case.id, at=NOW + minutes(30), actor=by(house.sms_owner), verifier=VERIFIER)
     assert refusal.value.extra == {"outcome": "expired"}
+    await case.cancel()
+    with pytest.raises(RequestClosed) as refusal:
+        await enrolment(house.desk, case.id, at=NOW, actor=by(house.sms_owner), verifier=VERIFIER)
+    assert refusal.value.extra == {"outcome": "cancelled"}

@@ -178,6 +178,9 @@ async def test_a_right_code_ends_the_row_of_wrong_ones_and_is_counted_as_none(ho
         "SELECT wrong_codes, solved_at FROM challenges WHERE request_id = %s", case.id
     )
     assert (wrong, solved) == (4, NOW)
+    other = await house.create_key(house.sms_owner)
+    assert (await other.enter(await other.sent())).problem is None
+    assert await house.select("SELECT wrong_codes FROM challenges WHERE request_id = %s", other.id) == [(0,)]
 
 
 async def test_the_fifth_wrong_mailed_code_leaves_the_key_inactive(house: House) -> None:

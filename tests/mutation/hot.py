@@ -6,9 +6,10 @@ and the tests that run it are asked, quick ones first, until one fails.
 
 import gc
 import sys
+import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,13 +82,13 @@ class _Bench:
 
     def _measure(self, items: list[pytest.Item]) -> dict[str, _Run]:
         runs = {}
-        for item, following in zip(items, [*items[1:], None], strict=True):
-            began = time.monotonic()
-            with _noting_functions() as noted:
+        with _noting_functions() as taken:
+            for item, following in zip(items, [*items[1:], None], strict=True):
+                began = time.monotonic()
                 item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
-            runs[item.nodeid] = _Run(time.monotonic() - began, frozenset(noted))
-            if self.failed:
-                raise AssertionError(f"{self.failed} fails without any mutant:\n{self.broken}")
+                runs[item.nodeid] = _Run(time.monotonic() - began, taken())
+                if self.failed:
+                    raise AssertionError(f"{self.failed} fails without any mutant:\n{self.broken}")
         return runs
 
     def _first_failure(self, items: list[pytest.Item]) -> str:
@@ -149,15 +150,23 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 
 
 @contextmanager
-def _noting_functions() -> Iterator[set[Function]]:
+def _noting_functions() -> Iterator[Callable[[], frozenset[Function]]]:
+    """Yield what returns the functions that ran since it was last asked, in this thread and in later ones."""
     noted: set[Function] = set()
 
     def note(frame: FrameType, event: str, _argument: Any) -> None:
         if event == "call" and frame.f_code.co_filename in _FILES:
             noted.add(_function(frame.f_code))
 
+    def taken() -> frozenset[Function]:
+        since = frozenset(noted)
+        noted.clear()
+        return since
+
     sys.setprofile(note)
+    threading.setprofile(note)
     try:
-        yield noted
+        yield taken
     finally:
         sys.setprofile(None)
+        threading.setprofile(None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from types import CodeType
 from typing import Any
 
-from tests.mutation.operators import Enums, enums_in, replacements
+from tests.mutation.operators import Enums, enums_in, is_sentence, replacements
 from tests.mutation.subjects import SUBJECTS, Subject
 
 _TESTS = {(ast.If, "test"), (ast.IfExp, "test"), (ast.While, "test"), (ast.comprehension, "ifs")}
@@ -115,8 +115,11 @@ def _says_nothing(node: ast.AST, child: ast.AST) -> bool:
     """Tell whether ``child`` is a docstring, an import, or in a type."""
     is_text = isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant)
     in_type = isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id in _TYPES
+    in_sentence = (
+        isinstance(node, ast.JoinedStr) and isinstance(child, ast.Constant) and any(map(is_sentence, node.values))
+    )
     names_type = _called(node) in {"TypeVar", "cast"} and isinstance(child, ast.Constant)
-    return is_text or in_type or names_type or isinstance(child, ast.Import | ast.ImportFrom)
+    return is_text or in_type or in_sentence or names_type or isinstance(child, ast.Import | ast.ImportFrom)
 
 
 def _is_sole_raise(node: ast.AST, child: ast.AST) -> bool:

@@ -94,7 +94,7 @@ def _sums(node: ast.BinOp) -> Iterator[ast.AST]:
 
 
 def _formatted(node: ast.JoinedStr) -> Iterator[ast.AST]:
-    if not any(_is_sentence(part) for part in node.values):
+    if not any(is_sentence(part) for part in node.values):
         yield _with(node, values=[ast.Constant("XX"), *node.values])
 
 
@@ -170,7 +170,8 @@ def _next(members: list[str], name: str) -> str:
     return dict(pairwise([*members, members[0]]))[name]
 
 
-def _is_sentence(node: ast.AST) -> bool:
+def is_sentence(node: ast.AST) -> bool:
+    """Tell whether the node is text for people: two words apart by a space."""
     return isinstance(node, ast.Constant) and isinstance(node.value, str) and bool(_SENTENCE.search(node.value))
 
 
