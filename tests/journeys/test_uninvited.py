@@ -106,7 +106,7 @@ async def built(core: Parts, issuer: Issuer, providers: Providers) -> AsyncItera
         api_key = await cast.second_owner.active_api_key("precious")
         by_sms = await cast.sms_owner.create_api_key("by sms")
         await by_sms.code()
-        by_mail = await (await cast.owner.create_api_key("by mail")).to_activation_code()
+        by_mail = await (await cast.owner.create_api_key("sent in a mail")).to_activation_code()
         await by_mail.code()
         by_manager = await waiting_for_manager(cast.second_owner)
         await cast.second_owner.create_api_key("told of at once", permissions=["funds_wallet"])
@@ -192,7 +192,7 @@ async def test_nothing_of_the_account_changes_and_nothing_is_sent_whatever_is_ca
     assert len(answers) > 100
     # Nobody plays the identity provider here.
     assert {each.url.path for each in answers if each.status_code >= 500} <= {"/sign-in/start", "/sign-in/callback"}
-    names = ("precious", "by sms", "by mail")
+    names = ("precious", "by sms", "sent in a mail")
     assert not [each.url for each in answers if any(name in each.text for name in names)]
 
 
