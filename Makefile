@@ -17,8 +17,8 @@ help:  ## List what there is
 run: $(STAMP)  ## Start the local stack (ARGS=--fresh: with empty data)
 	@exec $(RUN) countersign up $(ARGS)
 
-test: browser  ## Run the whole suite, on two cores (ARGS="-k whitelist": a part of it)
-	@exec $(RUN) pytest -m "not prove" -n 2 --dist loadfile $(ARGS)
+test: browser  ## Run the whole suite, in three processes (ARGS="-k whitelist": a part of it)
+	@exec $(RUN) pytest -m "not prove" -n 3 --dist loadfile $(ARGS)
 
 prove: browser  ## Run the long proofs
 	@$(RUN) pytest -m prove $(ARGS)

@@ -82,7 +82,8 @@ def export(
 def checkpoint() -> None:
     """Write a checkpoint over all chains that went on since the last, in the database and the checkpoint file."""
     written = asyncio.run(_checkpoint())
-    typer.echo(f"Wrote {written} checkpoints." if written else "Nothing is newer than the last checkpoint.")
+    counted = "1 checkpoint" if written == 1 else f"{written} checkpoints"
+    typer.echo(f"Wrote {counted}." if written else "Nothing is newer than the last checkpoint.")
 
 
 @app.command()

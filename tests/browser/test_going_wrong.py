@@ -276,6 +276,7 @@ async def stage(core: Parts, issuer: Issuer, providers: Providers) -> AsyncItera
         yield opened
 
 
+@pytest.mark.prove
 async def test_with_every_worker_stopped_all_is_shown_and_delays_are_told(
     browser: Browser, stage: Stage, tmp_path: Path
 ) -> None:

@@ -22,7 +22,7 @@ def test_a_checkpoint_is_written_when_something_is_new_and_stands_in_the_file_to
     file = terminal.settings.audit_checkpoint_file
     assert file is not None
 
-    assert terminal.run("audit", "checkpoint") == "Wrote 1 checkpoints.\n"
+    assert terminal.run("audit", "checkpoint") == "Wrote 1 checkpoint.\n"
     assert terminal.run("audit", "checkpoint") == "Nothing is newer than the last checkpoint.\n"
 
     last = json.loads(file.read_text().splitlines()[-1])

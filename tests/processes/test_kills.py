@@ -73,6 +73,7 @@ def test_a_creation_goes_on_to_active_whatever_is_killed(stack: RunningStack, se
     _assert_done_once(stack, creation, name)
 
 
+@pytest.mark.prove
 def test_a_stack_whose_supervisor_was_killed_finds_its_data_and_the_creation_goes_on(stack: RunningStack) -> None:
     sam, name = stack.person("sam"), f"orphaned {uuid4().hex[:8]}"
     creation = sam.begin("/v1/api-keys", {"name": name, "permissions": ["trade"]})

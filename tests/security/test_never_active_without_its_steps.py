@@ -57,9 +57,9 @@ async def play(stage: Stage, *, examples: int, steps: int) -> Counter[str]:
 
 
 async def test_a_sample_of_sequences_leaves_nothing_active_without_its_steps(stage: Stage) -> None:
-    activated = await play(stage, examples=5, steps=20)
+    activated = await play(stage, examples=3, steps=20)
 
-    assert activated["moves"] > 50
+    assert activated["moves"] > 30
     assert activated["create-api-key"] > 0
 
 
