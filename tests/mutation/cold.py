@@ -51,6 +51,8 @@ _PRELOADED = (
 
 def judge_cold(mutants: Sequence[Mutant], *, parallel: int, postgres: tuple[Path, int] | None) -> Iterator[Verdict]:
     """Yield the verdicts on what modules do on import."""
+    if not mutants:
+        return
     for name in _PRELOADED:
         importlib.import_module(name)
     for plugin in entry_points(group="pytest11"):

@@ -65,9 +65,12 @@ def _work(task: Task, work: Callable[[Task], Answer], writer: int) -> NoReturn:
         answer: Answer | Broke = work(task)
     except BaseException:  # noqa: BLE001 - whatever it is, the parent is told
         answer = Broke(traceback.format_exc())
-    with os.fdopen(writer, "wb") as pipe:
-        pickle.dump(answer, pipe)
-    os._exit(0)
+    # Whatever happens, a fork never goes on as if it were its parent.
+    try:
+        with os.fdopen(writer, "wb") as pipe:
+            pickle.dump(answer, pipe)
+    finally:
+        os._exit(0)
 
 
 def _answer(reader: int, pid: int) -> Answer | TimedOut:

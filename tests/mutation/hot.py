@@ -105,6 +105,8 @@ def judge_hot(
     mutants: Sequence[Mutant], tests: Sequence[str], *, parallel: int, postgres: tuple[Path, int] | None
 ) -> list[Verdict]:
     """Return the verdicts on mutants of functions; afterwards this process has imported every subject."""
+    if not mutants:
+        return []
     bench = _Bench(mutants, parallel, postgres)
     with in_silence():
         code = pytest.main([*OPTIONS, *tests], plugins=[bench])

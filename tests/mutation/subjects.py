@@ -54,7 +54,10 @@ SUBJECTS = (
     _subject("authorisation", "countersign.effects.authority", "effects/test_authority"),
     _subject("authorisation", "countersign.effects.steps", "effects/test_authority"),
     _subject("authorisation", "countersign.effects.activation", "effects/test_activation"),
-    _subject("authorisation", "countersign.effects.messages", "effects/test_authority", "effects/test_recovery"),
+    _subject(
+        *("authorisation", "countersign.effects.messages"),
+        *("effects/test_authority", "effects/test_recovery", "effects/test_activation"),
+    ),
     _subject("authorisation", "api.tokens", "callers/test_tokens"),
     _subject("authorisation", "api.services", "callers/test_callers"),
     _subject("authorisation", "api.pages.visitors", "callers/test_visitors"),
