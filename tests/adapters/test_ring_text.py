@@ -16,6 +16,7 @@ from countersign.adapters.ring_text import KeyRingInvalid, RingText
 from countersign.wiring import API_PURPOSES, WORKER_PURPOSES, held_purposes
 
 RING = RingText.new()
+KEY = base64.urlsafe_b64encode(b"k" * 32).decode()
 
 
 def test_a_ring_gives_back_what_it_was_written_from() -> None:
@@ -44,6 +45,38 @@ def test_the_eldest_key_stays_the_same_until_it_goes() -> None:
     rings = (RING, known, known.taken_over(), derive_ring(known.taken_over(), API_PURPOSES))
     assert {KeyRing.of(ring, purposes=API_PURPOSES).eldest for ring in rings} == {RING.current}
     assert KeyRing.of(known.taken_over().without(RING.current), purposes=API_PURPOSES).eldest == known.next
+
+
+def test_a_ring_without_any_key_has_its_current_one_for_the_eldest() -> None:
+    assert KeyRing(current="a", keys={}).eldest == "a"
+
+
+def test_a_key_to_come_that_is_not_the_one_that_goes_stays_the_next() -> None:
+    ring = RING.with_next().taken_over().with_next()
+
+    assert ring.without(RING.current).next == ring.next
+
+
+def test_an_id_that_is_taken_is_not_given_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = iter(["aa", "aa", "bb"])
+    monkeypatch.setattr("secrets.token_hex", lambda _bytes: next(names))
+
+    ring = RingText.new()
+
+    assert [each.rpartition("-")[2] for each in ring.with_next().ids] == ["aa", "bb"]
+
+
+def test_a_ring_of_one_key_names_no_next_one_and_is_text_for_people_to_look_at() -> None:
+    assert RingText(current="a", masters={"a": b"k" * 32}).dump() == (
+        f'{{\n  "current": "a",\n  "keys": {{\n    "a": "{KEY}"\n  }}\n}}\n'
+    )
+
+
+def test_the_ids_of_a_derived_ring_and_its_next_one_are_those_of_its_masters() -> None:
+    known = RING.with_next()
+    derived = derive_ring(known, API_PURPOSES)
+
+    assert (derived.ids, derived.current, derived.next) == (known.ids, known.current, known.next)
 
 
 @pytest.mark.parametrize("purposes", [API_PURPOSES, WORKER_PURPOSES])
@@ -84,9 +117,6 @@ def test_the_repr_of_a_ring_shows_no_key() -> None:
     assert RING.current in shown
 
 
-KEY = base64.urlsafe_b64encode(b"k" * 32).decode()
-
-
 @pytest.mark.parametrize(
     ("ring", "complaint"),
     [
@@ -98,11 +128,19 @@ KEY = base64.urlsafe_b64encode(b"k" * 32).decode()
         ({"current": "a", "derived": {"a": KEY}}, "named by their purposes"),
         ({"current": "a", "derived": {"a": {"payload": "c2hvcnQ"}}}, "has 5 bytes"),
         ({"current": "a", "derived": {"a": {"payload": KEY, "reveal": KEY}}}, "same key"),
+        ([], "must look like"),
+        (["keys"], "must look like"),
+        ({"current": None, "keys": {"a": KEY, "b c": KEY}}, "none of its ids (a, ?)"),
+        ({"current": [], "keys": {"a": KEY}}, "current id is none of its ids (a)"),
+        ({"current": "c", "keys": {"a": KEY, "b": KEY[:-4] + "AAA="}}, "none of its ids (a, b)"),
+        ({"current": "a", "next": "c", "keys": {"a": KEY, "b": KEY[:-4] + "AAA="}}, "other ids (a, b)"),
+        ({"current": "a", "derived": {"b c": {}}}, "keys under ? must"),
     ],
 )
 def test_a_faulty_ring_is_refused_with_its_fault_and_without_key_material(ring: Any, complaint: str) -> None:
     with pytest.raises(KeyRingInvalid) as refusal:
         RingText.parse(json.dumps(ring))
+    assert refusal.value.slug == "key-ring-invalid"
     assert complaint in str(refusal.value)
     assert KEY not in str(refusal.value)
 

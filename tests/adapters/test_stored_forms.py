@@ -26,11 +26,14 @@ PURPOSES = [
     "enrolment",
     "recovery_code",
     "activation_link",
+    "stop_link",
     "fix_password",
     "statement",
     "sign_in",
     "message_key",
     "audit",
+    "checkpoint",
+    "key_check",
 ]
 
 

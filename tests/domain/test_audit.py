@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from countersign.domain.audit import AuditTag, NotCanonical, canonical
+from countersign.domain.audit import GENESIS, AuditTag, NotCanonical, canonical
 from tests.support.chains import EVENT, NOON
 
 
@@ -17,6 +17,10 @@ def test_tags_follow_one_pattern() -> None:
 
 def test_no_two_events_share_a_tag() -> None:
     assert len(AuditTag.__members__) == len(set(AuditTag))
+
+
+def test_the_first_event_of_every_chain_follows_32_zeros() -> None:
+    assert bytes(32) == GENESIS
 
 
 def test_the_form_never_changes() -> None:

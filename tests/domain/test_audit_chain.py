@@ -27,6 +27,14 @@ def renumbered(events: list[Recorded]) -> list[Recorded]:
     return [event._replace(number=number) for number, event in enumerate(events, start=1)]
 
 
+def test_the_words_that_the_command_says_are_never_spelled_anew() -> None:
+    assert [fault.value for fault in Fault] == [
+        *("changed", "deleted", "inserted", "duplicated", "reordered", "truncated"),
+        *("unknown key", "head altered", "unexplained"),
+        *("checkpoint forged", "checkpoint missing", "checkpoint reordered"),
+    ]
+
+
 def test_an_untouched_chain_has_no_fault_and_is_counted() -> None:
     trail = followed(TEN, head=HEAD, marks={5: Mark(1, TEN[4].mac or b""), 10: Mark(2, HEAD.mac)})
 

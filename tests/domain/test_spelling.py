@@ -12,6 +12,7 @@ from countersign.domain.people import Role, TwoFactorMethod
 from countersign.domain.permissions import Permission
 from countersign.domain.requests import ChangeTo, Channel, Delivery, Journey, Outcome, Step
 from countersign.domain.secrets import TokenKind
+from countersign.domain.stops import StopEffect, StopKind
 
 WORDS: dict[type[StrEnum], str] = {
     AuditTag: (
@@ -19,12 +20,13 @@ WORDS: dict[type[StrEnum], str] = {
         "two-factor:recovery-code-used two-factor:recovery-codes-shown code:wrong code:requested "
         "credential:created credential:edited credential:status secret:shown secret:saved activation:chosen "
         "account-manager:asked account-manager:reminded account-manager:decided "
-        "account-manager:decision-refused account:issuing-frozen account:issuing-thawed user:changed"
+        "account-manager:decision-refused account:issuing-frozen account:issuing-thawed user:changed "
+        "credential:stopped credential:funds-held user:change-stopped session:begun session:ended session:others-ended"
     ),
     CredentialKind: "api_key fix",
     SessionType: "trade market_data",
     CredentialStatus: "inactive awaiting_activation active discarded",
-    ActorKind: "user signal ops system",
+    ActorKind: "user mail_link signal ops system",
     TwoFactorMethod: "none authenticator sms",
     Role: "owner member account_manager ops",
     Permission: "read trade funds_internal funds_wallet funds_external",
@@ -38,6 +40,8 @@ WORDS: dict[type[StrEnum], str] = {
     ChangeTo: "authenticator sms off recovery_codes",
     Channel: "authenticator sms email",
     Delivery: "not_needed sending sent failed",
+    StopKind: "credential security_change",
+    StopEffect: "cancelled deactivated nothing_left frozen",
     TokenKind: "api_key api_secret fix_password",
 }
 
@@ -53,16 +57,19 @@ PROBLEMS = {
         "code-already-used conflict name-taken request-open acting-for-another request-closed "
         "not-at-this-step secret-not-shown wrong-status nothing-waiting version-changed too-many-credentials"
     ),
-    410: "secret-gone",
+    408: "body-too-slow",
+    410: "secret-gone link-expired",
     413: "body-too-large",
+    414: "address-too-long",
     421: "misdirected",
     422: (
         "invalid-input invalid-name invalid-ip-whitelist unknown-permission nothing-changed "
         "acknowledgement-missing reveal-challenge-missing idempotency-key-reused wrong-code code-expired "
         "invalid-link"
     ),
-    429: "resend-too-early too-many-codes too-many-wrong-codes",
-    503: "temporarily-unavailable",
+    429: "resend-too-early too-many-codes too-many-wrong-codes too-many-requests too-many-calls too-many-sms",
+    431: "headers-too-large",
+    503: "temporarily-unavailable sms-suspended",
 }
 
 

@@ -163,6 +163,8 @@ def _noting_functions() -> Iterator[Callable[[], frozenset[Function]]]:
     def taken() -> frozenset[Function]:
         since = frozenset(noted)
         noted.clear()
+        # A test that recurses without end ends the profile with it.
+        sys.setprofile(note)
         return since
 
     sys.setprofile(note)

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString, Self
@@ -90,12 +91,19 @@ class House:
             await users.set_two_factor(connection, house.sms_owner, method=TwoFactorMethod.SMS, totp_seed=None)
         return house
 
-    async def create_key(self, user_id: UUID | None = None, *, at: datetime = NOW, name: str | None = None) -> "Case":
+    async def create_key(
+        self,
+        user_id: UUID | None = None,
+        *,
+        at: datetime = NOW,
+        name: str | None = None,
+        permissions: Sequence[str] = ("trade",),
+    ) -> "Case":
         """Open the creation of an API key and let it begin."""
         user = user_id or self.owner
         async with self.desk.on_account(self.account_id, at=at, actor=by(user)) as work:
             request = await opening.create_api_key(
-                work, user, name=name or uuid4().hex, permissions=["trade"], ip_whitelist="203.0.113.7"
+                work, user, name=name or uuid4().hex, permissions=list(permissions), ip_whitelist="203.0.113.7"
             )
         return await self._begun(request, user, at)
 
