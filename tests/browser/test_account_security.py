@@ -40,6 +40,8 @@ async def test_an_authenticator_is_enabled_by_qr_code_and_recovery_codes_are_sho
     await expect(other.locator("#main")).to_contain_text("shown only in the browser where this was begun")
     assert seed not in (await other.content()).replace(" ", "")
     await inspect(other)
+    # Signed out by the change, that page would be refused its news.
+    await other.goto("about:blank")
     await nora.enter(pyotp.TOTP(seed).now())
     await nora.sees("Save your recovery codes")
     codes = await page.locator(".codes code").all_inner_texts()
