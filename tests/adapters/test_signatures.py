@@ -31,6 +31,7 @@ def test_the_current_key_signs_in_64_bytes_and_its_signature_is_believed_after_a
         (OLD.current, b"text", sign(ring(RingText.new()), b"text")),
         (OLD.current, b"text", b""),
     ],
+    ids=["under the key to come", "under an unknown key", "of another text", "of another ring", "none"],
 )
 def test_any_other_signature_is_none(key_id: str, message: bytes, signature: bytes) -> None:
     assert is_signed(ring(KNOWN), key_id, message, signature) is False
