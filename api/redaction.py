@@ -19,7 +19,7 @@ _JSON = frozenset({b"json/plain", b"json/protobuf"})
 _EMPTY = b"binary/null"
 _SPELLINGS = frozenset(name.replace("_", "") for name in SECRET_FIELDS)
 # An API secret or FIX password, a JWT, and 256 bits in base64url: links' tokens, verifiers, challenges.
-_LONG = r"cs[sp]_[0-9A-Za-z]{20,}|[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}|(?<![\w-])[A-Za-z0-9_-]{43}(?![\w-])"
+_LONG = r"cs[sp]_[0-9A-Za-z]{20,}|(?<![\w-])[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}|(?<![\w-])[A-Za-z0-9_-]{43}(?![\w-])"
 _RECOVERY_CODE = r"(?<![\w-])(?:[0-9A-Za-z]{4}-){3}[0-9A-Za-z]{4}(?![\w-])"
 _CODE = r"(?<![\w.:-])[0-9]{3}[ -]?[0-9]{3}(?![\w:-]|\.[0-9])"
 _SECRET = re.compile(f"{_LONG}|{_RECOVERY_CODE}|{_CODE}")

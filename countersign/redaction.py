@@ -19,7 +19,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(?i)\b(authorization[\"']?\s*[=:,]\s*[\"']?)(?!bearer)[^\"'\s]+(?:\s+[^\"'\s]+)?", rf"\1{_MASK}"),
         # asyncio tells so of a task that nobody waited for.
         (r"(?s)\bexception=(\w+)\(.*?\)>", rf"exception=\1({_MASK})>"),
-        (r"\beyJ[\w-]{5,}(?:\.[\w-]*){1,4}", _MASK),
+        (r"(?<![\w-])eyJ[\w-]{5,}(?:\.[\w-]*){1,4}", _MASK),
         # Tokens of ours: whole, but for what they are.
         (r"(cs[ksp]_)[0-9A-Za-z]{6,}", rf"\1{_MASK}"),
         (r"(/activate/[0-9A-Fa-f-]{36}(?:#|%23))[\w-]+", rf"\1{_MASK}"),

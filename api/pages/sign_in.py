@@ -22,7 +22,7 @@ from api.pages.visitors import (
 )
 from api.quotas import Quota
 from api.services import Services, UsedServices, client_ip
-from countersign.domain.errors import DomainError, NotFound, NotKnownHere, SignInFailed, Unavailable
+from countersign.domain.errors import CrossSite, DomainError, NotFound, NotKnownHere, SignInFailed, Unavailable
 from countersign.domain.messages import Actor, ActorKind
 from countersign.domain.people import Role
 from countersign.effects.sessions import SessionWork
@@ -59,7 +59,12 @@ UsedProvider = Annotated[IdentityProvider, Depends(identity_provider)]
 
 
 async def limited(request: Request, parts: UsedServices) -> None:
-    """Count who signs in, by address; raises ``TooManyCalls``."""
+    """Count who signs in, by address; raises ``TooManyCalls``, and ``CrossSite`` for what is no visit.
+
+    A page of another site could use up the quota of its readers' address by asking for pictures here.
+    """
+    if request.headers.get("sec-fetch-dest", "document") != "document":
+        raise CrossSite
     await parts.limiter.spend(request, Quota.SIGN_IN, address=client_ip(request))
 
 

@@ -35,7 +35,7 @@ def replace_ring_file(file: Path, text: str) -> None:
     try:
         _write(temporary, text, owner=file)
         temporary.replace(file)
-        _sync_folder(file.parent)
+        sync_folder(file.parent)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise KeyRingInvalid(f"The key ring file {file} cannot be written: {error.strerror}.") from None
@@ -52,7 +52,8 @@ def _write(temporary: Path, text: str, *, owner: Path) -> None:
         os.fsync(handle.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Return once the names in the folder are on the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from countersign.adapters.keyring import KeyRing
+from countersign.adapters.ring_file import sync_folder
 from countersign.adapters.signatures import sign
 from countersign.auditing.export_file import Writer
 from countersign.auditing.verifying import Verifier
@@ -55,6 +56,8 @@ def archive(url: str, *, keys: KeyRing, before: datetime, file: Path, drop: bool
         for partition in partitions:
             owner.take_out(partition, drop=drop)
         temporary.rename(file)
+        # Before the commit: a month must never be gone from both.
+        sync_folder(file.parent)
     return Archived([partition.name for partition in partitions], events)
 
 

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from heapq import merge
 from itertools import chain, groupby
@@ -17,15 +18,17 @@ from countersign.auditing.export_file import ExportFile
 from countersign.domain.audit import GENESIS, Place, Recorded
 from countersign.domain.audit_chain import Fault, Finding, Mac, Piece, Trail
 from countersign.domain.checkpoints import Checkpoint, Checkpoints, Signed
-from countersign.storage.audit_reading import Snapshot, Unexplained
+from countersign.domain.explaining import Explanations, Standing, difference
+from countersign.storage.audit_reading import Snapshot
 
 _NOWHERE = Place(0, GENESIS)
+_UNSIGNED = "has no MAC, and is younger than the first checkpoint"
 _PLACE = itemgetter(0, 1)  # account and number
 
 
 @dataclass
 class Report:
-    """What was found, and how much was looked at."""
+    """What was found, and how much was looked at; ``unjudged`` credentials may be told of in archives not given."""
 
     findings: list[Finding] = field(default_factory=list)
     events: int = 0
@@ -33,6 +36,9 @@ class Report:
     unchained: int = 0
     elsewhere: int = 0
     newer_than_checkpoint: int = 0
+    unjudged: int = 0
+    incomplete: set[str] = field(default_factory=set)
+    explanations: Explanations = field(default_factory=Explanations)
     checkpoint: Checkpoint | None = None
 
 
@@ -63,7 +69,8 @@ class Verifier:
         for known in checkpoints.marks:
             heads.setdefault(known, _NOWHERE)
         report = self._verify(merge(*streams, key=_PLACE), checkpoints, heads=heads, pieces=checkpoints.archived)
-        report.findings += _unexplained(snapshot, account_id, checkpoints)
+        for credential in snapshot.credentials(account_id):
+            _compare(report, credential)
         return report
 
     def verify_files(self, paths: Iterable[Path], *, checkpoint_file: Path | None = None) -> Report:
@@ -110,7 +117,10 @@ class Verifier:
             trail = self._trail(account, checkpoints, heads, pieces)
             for event in _without_copies(of_account):
                 report.events += 1
+                if event.mac is None and _is_too_young(event, checkpoints):
+                    report.findings.append(Finding(Fault.INSERTED, account, event.number, _UNSIGNED))
                 trail.take(event)
+                report.explanations.take(event)
             _end(report, trail, checkpoints)
         for account in sorted(unseen):
             _end(report, self._trail(account, checkpoints, heads, pieces), checkpoints)
@@ -129,6 +139,11 @@ class Verifier:
         return Trail(account, mac=mac_of(self.keys), head=head, marks=marks, pieces=pieces.get(account, ()))
 
 
+def _is_too_young(event: Recorded, checkpoints: Checkpoints) -> bool:
+    # Without MACs events are from before the chain, or somebody without the keys would have them pass for such.
+    return checkpoints.began is not None and (event.at is None or event.at > checkpoints.began)
+
+
 def mac_of(keys: KeyRing) -> Mac:
     """Return what computes MACs of audit events under the ring's keys."""
 
@@ -139,20 +154,6 @@ def mac_of(keys: KeyRing) -> Mac:
             return None
 
     return mac
-
-
-def _unexplained(snapshot: Snapshot, account_id: UUID | None, checkpoints: Checkpoints) -> Iterator[Finding]:
-    for credential in snapshot.unexplained(account_id):
-        # Of a credential without any event here, the archives may tell.
-        if credential.number or not checkpoints.archived.get(credential.account_id):
-            yield Finding(Fault.UNEXPLAINED, credential.account_id, credential.number, _difference(credential))
-
-
-def _difference(credential: Unexplained) -> str:
-    who = f"credential {credential.credential_id}"
-    if credential.status != credential.told_status:
-        return f"{who} is {credential.status}, and the trail leaves it {credential.told_status}"
-    return f"{who} has not the permissions and the IP whitelist that the trail gives it"
 
 
 def _unnumbered(path: Path) -> list[tuple[None, Signed]]:
@@ -174,5 +175,19 @@ def _end(report: Report, trail: Trail, checkpoints: Checkpoints) -> None:
     report.accounts += 1
     report.unchained += trail.unchained
     report.elsewhere += trail.elsewhere
+    if trail.elsewhere:
+        report.incomplete.add(trail.account_id)
     newest_mark = max(checkpoints.marks.get(trail.account_id, {}), default=0)
     report.newer_than_checkpoint += max(0, trail.number - newest_mark)
+
+
+def _compare(report: Report, credential: Standing) -> None:
+    told = report.explanations.told_of(credential)
+    if credential.account_id in report.incomplete and (told.status is None or told.granted is None):
+        # Archives that were not given may tell of it.
+        report.unjudged += 1
+        return
+    found = difference(credential, told, at=datetime.now(UTC))
+    if found is not None:
+        detail = f"credential {credential.id} {found}"
+        report.findings.append(Finding(Fault.UNEXPLAINED, credential.account_id, told.number, detail))

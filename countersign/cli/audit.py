@@ -166,6 +166,8 @@ def _counts(report: "Report") -> str:
         counts.append(f"{report.unchained:,} from before the chain")
     if report.elsewhere:
         counts.append(f"{report.elsewhere:,} more elsewhere")
+    if report.unjudged:
+        counts.append(f"{report.unjudged:,} credentials not compared: give the archives that tell of them")
     if report.checkpoint:
         counts.append(f"{report.newer_than_checkpoint:,} newer than their checkpoint")
         counts.append(

@@ -40,6 +40,8 @@ class KeptRing:
         if printed:
             typer.echo(ring.dump(), nl=False)
         elif self.file is not None:
+            if load_ring_text(json_text="", file=self.file) != self.ring:
+                raise KeyRingInvalid("The key ring file was changed by another command meanwhile; run this again.")
             replace_ring_file(self.file, ring.dump())
 
 

@@ -107,13 +107,14 @@ class Checkpoint:
 
 @dataclass
 class Checkpoints:
-    """Checks checkpoints of one place or several, and gathers what the genuine ones say."""
+    """Checks checkpoints of one place or several; gathers what genuine ones say, and when the first was made."""
 
     is_signed: IsSigned
     findings: list[Finding] = field(default_factory=list)
     marks: dict[str, dict[int, Mark]] = field(default_factory=lambda: defaultdict(dict))
     archived: dict[str, list[Piece]] = field(default_factory=lambda: defaultdict(list))
     newest: Checkpoint | None = None
+    began: datetime | None = None
     _digests: dict[int, str] = field(default_factory=dict)
 
     def take(self, source: Sequence[tuple[int | None, Signed]], *, place: str, whole: bool) -> None:
@@ -178,6 +179,7 @@ class Checkpoints:
                 self.archived[piece.account_id].append(piece)
         if self.newest is None or checkpoint.number > self.newest.number:
             self.newest = checkpoint
+        self.began = min(self.began or checkpoint.at, checkpoint.at)
 
     def _find(self, fault: Fault, number: int, detail: str) -> None:
         self.findings.append(Finding(fault, None, number, detail))

@@ -19,7 +19,7 @@ from countersign.effects.notices import tell, tell_owners
 from countersign.effects.people import cancel_what_is_under_way
 from countersign.effects.stop_links import stop_token
 from countersign.effects.work import Desk, Work, found
-from countersign.storage import accounts, credentials, oversight, requests, sessions, stops
+from countersign.storage import accounts, credentials, oversight, requests, sessions, stops, users
 from countersign.storage.credentials import Credential
 from countersign.storage.stops import Stop
 
@@ -103,6 +103,8 @@ async def _stop_change(desk: Desk, stop: Stop, *, at: datetime, actor: Actor) ->
         if before is not None:
             return before
         await sessions.delete_of_user(connection, stop.user_id, kept=None)
+        # The factor that was set stays until ops have looked: what a thaw allows again moves no funds for a day.
+        await users.renew_hold(connection, stop.user_id, at=at)
         for work in trails:
             await _shut(work, stop)
         return await _noted(trails[0], stop, StopEffect.FROZEN)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import Any, LiteralString, NamedTuple
+from typing import Any, LiteralString
 from uuid import UUID
 
 import psycopg
@@ -15,6 +15,7 @@ from psycopg.rows import TupleRow
 from countersign.domain.audit import GENESIS, Place, Recorded
 from countersign.domain.checkpoints import Signed
 from countersign.domain.errors import Unavailable
+from countersign.domain.explaining import Standing
 
 _AT_ONCE = 5000
 _SETTINGS: LiteralString = """SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'; SET LOCAL statement_timeout = 0;
@@ -22,36 +23,7 @@ SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL work_mem = '64MB'""
 # As text: whatever stands there can be read, and is compared with what was signed.
 EVENTS: LiteralString = """SELECT account_id::text, number, event, at::text, actor_kind, actor_id::text, ip::text,
 request_id::text, credential_id::text, details::text, key_id, mac FROM audit_events"""
-# What the trail says of each credential: the last status, and the levels and addresses that were last confirmed.
-_UNEXPLAINED: LiteralString = """
-    SELECT c.account_id::text, greatest(s.number, g.number, 0) AS number, c.id::text, c.status,
-           coalesce(s.status, 'inactive') AS told
-    FROM credentials c
-    LEFT JOIN LATERAL (
-        SELECT number, details->>'after' AS status FROM audit_events
-        WHERE account_id = c.account_id AND credential_id = c.id AND event = 'credential:status'
-        ORDER BY number DESC LIMIT 1) s ON true
-    LEFT JOIN LATERAL (
-        SELECT number, coalesce(details->'after', details) AS granted FROM audit_events
-        WHERE account_id = c.account_id AND credential_id = c.id
-        AND (event = 'credential:edited' OR event = 'request:opened' AND details->>'journey' LIKE 'create-%%')
-        ORDER BY number DESC LIMIT 1) g ON true
-    WHERE (%(account)s::uuid IS NULL OR c.account_id = %(account)s)
-    AND (c.status <> coalesce(s.status, 'inactive')
-         OR to_jsonb(c.permissions) <> g.granted->'permissions'
-         OR to_jsonb(c.ip_whitelist) <> g.granted->'ip_whitelist')
-    ORDER BY 1, 2, 3"""
 IN_ORDER: LiteralString = "ORDER BY account_id, number, at"
-
-
-class Unexplained(NamedTuple):
-    """A credential that is not as its account's trail says; ``number`` is that of the last event that does, or 0."""
-
-    account_id: str
-    number: int
-    credential_id: str
-    status: str
-    told_status: str
 
 
 class Snapshot:
@@ -83,9 +55,11 @@ class Snapshot:
         values = {"account": account_id, "number": number, "genesis": GENESIS}
         return dict(self._connection.execute(query, values).fetchall())
 
-    def unexplained(self, account_id: UUID | None = None) -> list[Unexplained]:
-        """Return the credentials whose status, permissions or whitelist is not what the trail says last."""
-        return [Unexplained(*row) for row in self._connection.execute(_UNEXPLAINED, {"account": account_id})]
+    def credentials(self, account_id: UUID | None = None) -> Iterator[Standing]:
+        """Yield the credentials as they stand, discarded ones too."""
+        query = """SELECT account_id::text, id::text, status, permissions, ip_whitelist, funds_from FROM credentials
+                   WHERE %(account)s::uuid IS NULL OR account_id = %(account)s ORDER BY account_id, id"""
+        yield from map(Standing._make, self._connection.execute(query, {"account": account_id}))
 
     def checkpoints(self) -> list[tuple[int, Signed]]:
         """Return the checkpoints, each with the number that it is kept under, in the order of these."""

@@ -30,6 +30,7 @@ class Kind(StrEnum):
     FIX_PASSWORD = "FIX passwords"  # noqa: S105 - a heading
     RECOVERY_CODE = "recovery codes"
     CHALLENGE = "open challenges"
+    CHECKPOINT = "checkpoints"
 
 
 RESEALABLE = frozenset({Kind.API_SECRET, Kind.TOTP_SEED, Kind.REVEAL, Kind.ENROLMENT})
@@ -52,6 +53,7 @@ _KEY_IDS: dict[Kind, LiteralString] = {
                         WHERE reveal_sealed IS NOT NULL AND change_to IS NOT NULL""",
     Kind.FIX_PASSWORD: "SELECT mac_key_id AS key_id FROM credentials WHERE password_mac IS NOT NULL",
     Kind.RECOVERY_CODE: "SELECT key_id FROM recovery_codes WHERE used_at IS NULL",
+    Kind.CHECKPOINT: "SELECT document::jsonb->>'key_id' AS key_id FROM audit_checkpoints",
     Kind.CHALLENGE: """SELECT c.key_id FROM challenges c JOIN requests r ON r.id = c.request_id
                        WHERE r.outcome IS NULL AND c.solved_at IS NULL""",
 }

@@ -88,6 +88,13 @@ async def note_security_change(connection: Connection, user_id: UUID, *, at: dat
     )
 
 
+async def renew_hold(connection: Connection, user_id: UUID, *, at: datetime) -> None:
+    """Let the hold that the user's last change brought about begin anew."""
+    await connection.execute(
+        "UPDATE users SET security_changed_at = greatest(security_changed_at, %s) WHERE id = %s", (at, user_id)
+    )
+
+
 async def begin_totp_steps(connection: Connection, user_id: UUID, step: int) -> None:
     """Use up the first time step of a new authenticator, whatever was used of the one before."""
     await connection.execute("UPDATE users SET totp_last_step = %s WHERE id = %s", (step, user_id))
