@@ -72,6 +72,13 @@ def test_a_ring_of_one_key_names_no_next_one_and_is_text_for_people_to_look_at()
     )
 
 
+def test_a_key_of_more_than_256_bits_is_taken_whole() -> None:
+    key = base64.urlsafe_b64decode("X" * 44)
+
+    assert RingText.parse(json.dumps({"current": "a", "keys": {"a": "X" * 44}})).masters == {"a": key}
+    assert len(key) == 33
+
+
 def test_the_ids_of_a_derived_ring_and_its_next_one_are_those_of_its_masters() -> None:
     known = RING.with_next()
     derived = derive_ring(known, API_PURPOSES)
