@@ -313,6 +313,7 @@ async def test_with_every_worker_stopped_all_is_shown_and_delays_are_told(
             await owner.sees("Save your API Secret")
 
 
+@pytest.mark.prove
 async def test_every_journey_can_be_gone_without_javascript(cast: Cast, visitors: Visitors) -> None:
     owner = Management(await visitors.come(cast.owner, java_script_enabled=False), cast.owner)
     await owner.open()

@@ -65,6 +65,17 @@ def test_the_text_never_changes() -> None:
     assert Checkpoint.parse(checkpoint.text()) == checkpoint
 
 
+@pytest.mark.usefixtures("in_japan")
+def test_the_text_is_the_same_in_whatever_time_zone_the_machine_is() -> None:
+    assert '"at":"2026-01-31T12:00:00.000000+00:00"' in Checkpoint(1, "", "k1", NOON).text()
+
+
+def test_what_a_piece_follows_is_an_empty_text_where_it_is_not_told() -> None:
+    checkpoint = Checkpoint(1, "", "k1", NOON, archived=[PIECE._replace(before=None)])
+
+    assert f'"archived":[["a",1,4,"","{"03" * 32}"]]' in checkpoint.text()
+
+
 def test_the_first_follows_nothing_and_each_other_the_hash_of_the_one_before() -> None:
     first, second = line(2)
 
@@ -173,6 +184,14 @@ def test_a_forged_one_in_a_file_is_named_by_the_number_it_gives_itself() -> None
     assert found(taken(numbered([signed], 1), file=[Signed(signed.document, b"")])) == [
         (Fault.CHECKPOINT_FORGED, 1, "has no genuine signature in the file")
     ]
+
+
+def test_a_forged_one_in_the_table_is_named_by_the_number_it_is_kept_under() -> None:
+    [signed] = line(1)
+
+    assert (Fault.CHECKPOINT_FORGED, 7, "has no genuine signature in the table") in found(
+        taken([(7, Signed(signed.document, b""))])
+    )
 
 
 def test_a_checkpoint_that_is_missing_after_a_forged_one_is_found_too() -> None:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from countersign.domain.errors import BY_SLUG, DomainError
 from countersign.domain.messages import (
+    SECRET_FIELDS,
     SYSTEM,
     AccountManagerDecision,
     Activate,
@@ -153,3 +154,7 @@ def test_a_message_is_whoever_signalled_unless_it_says_otherwise() -> None:
 @pytest.mark.parametrize(("told", "ip"), [("203.0.113.7", "203.0.113.7"), ("fe80::1%eth0", "fe80::1"), ("::1", "::1")])
 def test_an_address_is_kept_without_the_zone_of_whoever_told_it(told: str, ip: str) -> None:
     assert str(Actor.model_validate({"ip": told}).ip) == ip
+
+
+def test_what_could_be_used_to_act_is_known_by_the_names_of_its_fields() -> None:
+    assert {"code", "link_token", "statement"} == SECRET_FIELDS

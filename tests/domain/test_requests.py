@@ -110,7 +110,17 @@ def test_new_recovery_codes_are_no_method() -> None:
 
 @pytest.mark.parametrize(
     ("refused", "told"),
-    [(1, True), (10, True), (11, False), (99, False), (100, True), (101, False), (110, False), (1000, True)],
+    [
+        (1, True),
+        (10, True),
+        (11, False),
+        (12, False),
+        (99, False),
+        (100, True),
+        (101, False),
+        (110, False),
+        (1000, True),
+    ],
 )
 def test_the_trail_tells_of_the_first_refused_decisions_and_then_of_fewer(refused: int, *, told: bool) -> None:
     assert is_told(refused) is told

@@ -58,6 +58,11 @@ def test_zero_is_a_number_like_others() -> None:
     assert Rules(resend_after=timedelta(0), credentials_per_account=0).credentials_per_account == 0
 
 
+def test_an_account_in_which_nobody_could_begin_anything_is_refused() -> None:
+    with pytest.raises(ValueError, match="nobody could begin anything"):
+        Rules(requests_per_hour=0)
+
+
 @pytest.mark.parametrize(("text", "codes"), [("", set()), ("44", {44}), ("1, 44,49", {1, 44, 49}), (" 7 ", {7})])
 def test_country_codes_are_read_by_commas(text: str, codes: set[int]) -> None:
     assert Rules(sms_countries=text).sms_country_codes == codes
