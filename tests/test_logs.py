@@ -171,7 +171,7 @@ def written() -> Iterator[StringIO]:
     root.removeHandler(handler)
 
 
-LOG = logging.getLogger("some.library")
+LOG = logging.getLogger("some.package")
 
 
 def test_arguments_and_nested_values_are_masked(written: StringIO) -> None:
