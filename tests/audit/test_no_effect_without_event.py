@@ -12,8 +12,8 @@ from countersign.local.postgres import EmbeddedPostgres
 from tests.support.cast import Cast, Flow
 from tests.support.fix import tags
 from tests.support.histories import read_history
+from tests.support.patience import eventually
 from tests.support.rows import select
-from tests.support.stage import eventually
 
 _FAIL = """CREATE FUNCTION no_event() RETURNS trigger LANGUAGE plpgsql AS
            $$ BEGIN RAISE EXCEPTION 'the disk of the audit trail is full' USING ERRCODE = 'disk_full'; END $$"""

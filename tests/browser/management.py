@@ -8,8 +8,8 @@ from uuid import UUID
 from playwright.async_api import Locator, Page, expect
 
 from tests.support.cast import Flow, Person
+from tests.support.patience import eventually
 from tests.support.rows import change, select
-from tests.support.stage import eventually
 
 ADDRESS = "/settings/api-keys"
 LEVELS = ("Read", "Trade", "Funds Internal", "Funds Wallet", "Funds External")

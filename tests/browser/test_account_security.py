@@ -9,8 +9,8 @@ from tests.browser.accessibility import inspect
 from tests.browser.management import Management
 from tests.browser.visits import Visitors
 from tests.support.cast import Cast, Providers
+from tests.support.patience import eventually
 from tests.support.security import new_phone_of
-from tests.support.stage import eventually
 
 ADDRESS = "/settings/security"
 

@@ -27,13 +27,12 @@ from tests.browser.visits import visit
 from tests.browser.watch import Watch
 from tests.support.cast import Cast, Flow, Providers
 from tests.support.databases import OwnDatabase
+from tests.support.patience import eventually
 from tests.support.security import ok
 from tests.support.site import site_of
-from tests.support.stage import eventually
 from tests.support.workers import working
 
 TALL = {"width": 1400, "height": 1600}
-_PATIENCE_MILLISECONDS = 30_000
 _ENDPOINT = "https://codec.example"
 
 pytestmark = pytest.mark.prove
@@ -99,12 +98,12 @@ async def _ui_with_codes(url: str, codec: str, cast: Cast) -> Ui:
 async def read_history(page: Page, ui: Ui) -> str:
     """Return all that the UI shows of the history, its messages unfolded."""
     await page.goto(ui.history)
-    await expect(page.get_by_text(f'"{ui.flow.id}"')).to_be_visible(timeout=_PATIENCE_MILLISECONDS)
+    await expect(page.get_by_text(f'"{ui.flow.id}"')).to_be_visible()
     await page.goto(page.url.replace("/timeline", "/history"))
-    await expect(page.get_by_text("create-api-key: bot (read, trade)")).to_be_visible(timeout=_PATIENCE_MILLISECONDS)
+    await expect(page.get_by_text("create-api-key: bot (read, trade)")).to_be_visible()
     for row in await page.get_by_text("Workflow Execution Update Accepted").all():
         await row.click()
-    await expect(page.get_by_text('"[redacted]"').first).to_be_visible(timeout=_PATIENCE_MILLISECONDS)
+    await expect(page.get_by_text('"[redacted]"').first).to_be_visible()
     return await page.inner_text("main")
 
 

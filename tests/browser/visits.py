@@ -13,7 +13,7 @@ from tests.support.pages import session_cookie
 from tests.support.site import Site
 
 DESKTOP = {"width": 1280, "height": 800}
-PATIENCE_MILLISECONDS = 10_000
+PATIENCE_MILLISECONDS = 30_000
 
 
 @asynccontextmanager

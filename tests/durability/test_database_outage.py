@@ -18,8 +18,9 @@ from countersign.storage import database
 from countersign.wiring import parts
 from tests.support.cast import Flow, Providers
 from tests.support.histories import Line, read_history
+from tests.support.patience import eventually
 from tests.support.proxy import Proxy
-from tests.support.stage import Stage, eventually, set_stage
+from tests.support.stage import Stage, set_stage
 from workflows import storage_steps
 
 # How long a try may take, and when it gives up by itself (s): it fails, or it hangs; last as in production.

@@ -20,10 +20,11 @@ from countersign.storage.database import Database, scalar
 from countersign.wiring import WORKER_PURPOSES, held_purposes
 from countersign.work_loop import run_worker
 from tests.support.cast import Providers
+from tests.support.patience import eventually
 from tests.support.proxy import Proxy
 from tests.support.rings import ALONE, BOTH_KNOWN, FIRST, TAKEN_OVER, Place
 from tests.support.security import begin_change, enrolment, ok
-from tests.support.stage import api_of, eventually
+from tests.support.stage import api_of
 
 OTHER = RingText(current=FIRST.current, masters={FIRST.current: b"another key of thirty-two bytes!"})
 RETIRED = TAKEN_OVER.without(FIRST.current)

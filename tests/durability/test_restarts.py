@@ -20,7 +20,8 @@ from countersign.storage.database import scalar
 from countersign.wiring import parts
 from tests.support import dying_worker
 from tests.support.cast import Cast, Flow
-from tests.support.stage import Stage, api_of, ended, eventually, settle, through
+from tests.support.patience import eventually
+from tests.support.stage import Stage, api_of, ended, settle, through
 from tests.support.workers import working
 
 

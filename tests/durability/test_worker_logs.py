@@ -11,7 +11,7 @@ from temporalio.worker import Worker
 from countersign.logs import Discreet
 from countersign.wiring import Parts, workflow_runner
 from tests.durability.failing_workflow import Failing, fail
-from tests.support.stage import eventually
+from tests.support.patience import eventually
 
 
 @pytest.fixture

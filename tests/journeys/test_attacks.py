@@ -14,7 +14,8 @@ from countersign.dispatch.reconcile import Reconciler
 from countersign.domain.messages import Actor, ActorKind, Cancel, ResendCode
 from tests.support.answers import problem
 from tests.support.cast import Cast, Flow
-from tests.support.fix import audit, decide, decided, eventually, name_of, waiting_for_manager
+from tests.support.fix import audit, decide, decided, name_of, waiting_for_manager
+from tests.support.patience import eventually
 from tests.support.rows import change, let_deadline_pass
 from tests.support.stage import settle
 

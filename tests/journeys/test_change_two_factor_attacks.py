@@ -12,8 +12,9 @@ from countersign.storage import requests
 from countersign.wiring import API_PURPOSES
 from tests.support.answers import as_seen_by, problem
 from tests.support.cast import Cast, Flow, challenge_of
-from tests.support.fix import audit, eventually
+from tests.support.fix import audit
 from tests.support.histories import read_history
+from tests.support.patience import eventually
 from tests.support.rows import let_deadline_pass, select, take_ownership
 from tests.support.security import (
     begin_change,

@@ -18,8 +18,9 @@ from countersign.local.issuer import Issuer
 from countersign.wiring import Parts
 from tests.support.answers import problem, retry_after
 from tests.support.cast import Cast, Providers, challenge_of
+from tests.support.patience import eventually
 from tests.support.rows import change, select
-from tests.support.stage import Stage, eventually, set_stage
+from tests.support.stage import Stage, set_stage
 
 DAY = 24 * 3600
 

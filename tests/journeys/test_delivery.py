@@ -1,7 +1,5 @@
 """What becomes of a code on its way: the request tells it, whoever asks."""
 
-import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
 
@@ -14,10 +12,10 @@ from countersign.wiring import Parts
 from tests.adapters.standins import Mood, StandIn
 from tests.support.answers import problem
 from tests.support.cast import Cast, Flow, Providers
+from tests.support.patience import eventually
 from tests.support.strict import strict_stack
 
 _LIFETIME = timedelta(seconds=5)
-_PATIENCE_SECONDS = 10
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +46,10 @@ def mail_provider(providers: Providers) -> Iterator[StandIn]:
 
 
 async def _once(happened: Callable[[], object]) -> None:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while not happened():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.01)
+    async def look() -> object:
+        return happened()
+
+    await eventually(look)
 
 
 def _mail_codes(flow: Flow) -> list[str]:

@@ -10,15 +10,9 @@ from temporalio.common import RawValue
 
 from tests.journeys.test_garbage_messages import plain_handle
 from tests.support.cast import Cast, Flow, Person
-from tests.support.fix import (
-    audit,
-    credential_of,
-    eventually,
-    signal_decision,
-    statement_for,
-    waiting_for_manager,
-)
+from tests.support.fix import audit, credential_of, signal_decision, statement_for, waiting_for_manager
 from tests.support.pages import Reader
+from tests.support.patience import eventually
 from tests.support.rows import select
 from tests.support.stops import events_called
 

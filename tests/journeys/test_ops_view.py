@@ -10,7 +10,8 @@ from temporalio.common import SearchAttributeKey
 
 from countersign.adapters.payload_codec import ENCRYPTED, endpoint_codec
 from tests.support.cast import Cast, Flow
-from tests.support.fix import ask_for_activation, decide, decided, eventually, name_of, waiting_for_manager
+from tests.support.fix import ask_for_activation, decide, decided, name_of, waiting_for_manager
+from tests.support.patience import eventually
 
 PLAIN_BY_NATURE = {"search_attributes", "indexed_fields", "header"}
 

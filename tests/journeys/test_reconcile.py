@@ -9,7 +9,7 @@ from countersign.dispatch.reconcile import Reconciler
 from countersign.local.issuer import Issuer
 from countersign.wiring import Parts
 from tests.support.cast import Cast, Flow, Providers
-from tests.support.fix import audit, credential_of, eventually, execute, problem, waiting_for_manager
+from tests.support.fix import audit, credential_of, execute, problem, waiting_for_manager
 from tests.support.opened import (
     BEFORE_SAVED,
     BEFORE_THE_CODE,
@@ -20,6 +20,7 @@ from tests.support.opened import (
     fix_at_manager,
     key_at_code,
 )
+from tests.support.patience import eventually
 from tests.support.stage import set_stage
 
 Reconcile = Callable[[Reconciler], Awaitable[list[UUID]]]

@@ -11,7 +11,8 @@ from countersign.domain.people import TwoFactorMethod
 from countersign.effects.people import UserChange, change_user
 from tests.support.answers import as_seen_by, problem
 from tests.support.cast import Cast, Flow, Person
-from tests.support.fix import audit, eventually, mails, result_of
+from tests.support.fix import audit, mails, result_of
+from tests.support.patience import eventually
 from tests.support.rows import change, let_deadline_pass, select
 from tests.support.security import (
     begin_change,

@@ -20,7 +20,6 @@ from tests.support.fix import (
     credential_of,
     decide,
     decided,
-    eventually,
     name_of,
     problem,
     result_of,
@@ -28,6 +27,7 @@ from tests.support.fix import (
     statement_for,
     waiting_for_manager,
 )
+from tests.support.patience import eventually
 
 REFUSED = "account-manager:decision-refused"
 

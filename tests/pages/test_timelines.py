@@ -5,8 +5,8 @@ import pytest
 from tests.support.cast import Cast
 from tests.support.fix import audit, decide, decided, name_of, signal_decision, waiting_for_manager
 from tests.support.pages import Page, Reader
+from tests.support.patience import eventually
 from tests.support.rows import change
-from tests.support.stage import eventually
 
 REFUSED = "account-manager:decision-refused"
 

@@ -14,7 +14,7 @@ from countersign.domain.messages import Actor, ActorKind, AnyMessage, Verdict
 from tests.security.invariants import Rows, check, require, standing
 from tests.security.rulebook import Approval, Proof, Rulebook
 from tests.support.cast import Cast, Flow, Person
-from tests.support.fix import eventually
+from tests.support.patience import eventually
 from tests.support.rows import select
 
 Send = Callable[[], Awaitable[bool]]

@@ -12,9 +12,9 @@ import pytest
 from countersign.storage import accounts, sms_days
 from countersign.storage.database import scalar
 from tests.support.cast import Cast
+from tests.support.patience import eventually
 from tests.support.rows import select
 from tests.support.security import acting_for, also_owner_of, begin_change, new_phone_of
-from tests.support.stage import eventually
 
 
 async def is_locked(cast: Cast, account_id: UUID) -> bool:

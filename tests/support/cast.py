@@ -1,6 +1,5 @@
 """The people of the tests, what reaches them, and the requests they carry through the HTTP API."""
 
-import asyncio
 import base64
 import hashlib
 import re
@@ -24,9 +23,9 @@ from countersign.storage import accounts, users
 from countersign.storage.database import Connection
 from countersign.wiring import Parts
 from tests.adapters.standins import SendGridStandIn, TwilioStandIn
+from tests.support.patience import eventually
 
 _STEP = 30
-_PATIENCE_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -167,11 +166,7 @@ class Flow:
 
     async def until(self, fits: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Return the request once it fits; what workers do takes a moment."""
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        while not fits(shown := await self.shown()):
-            assert time.monotonic() < deadline, shown
-            await asyncio.sleep(0.02)
-        return shown
+        return dict(await eventually(self.shown, fits))
 
     async def outcome(self) -> str:
         return str((await self.until(lambda shown: shown["outcome"] is not None))["outcome"])

@@ -1,8 +1,6 @@
 """FIX credentials in tests: requests at their steps, account managers' decisions, and what is told of them."""
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,17 +13,7 @@ from countersign.domain.messages import AccountManagerDecision
 from countersign.storage.database import scalar
 from countersign.wiring import Parts
 from tests.support.cast import Cast, Flow, Person
-
-_PATIENCE_SECONDS = 10
-
-
-async def eventually(look: Callable[[], Awaitable[Any]], fits: Callable[[Any], bool] = bool) -> Any:
-    """Return what ``look`` finds once it fits; what workers and the outbox do takes a moment."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while not fits(found := await look()):
-        assert time.monotonic() < deadline, found
-        await asyncio.sleep(0.02)
-    return found
+from tests.support.patience import PATIENCE_SECONDS, eventually
 
 
 async def waiting_for_manager(person: Person, session_type: str = "trade") -> Flow:
@@ -47,7 +35,7 @@ async def ask_for_activation(person: Person, credential: dict[str, Any]) -> Flow
 
 async def result_of(flow: Flow) -> str:
     """Return what the workflow ended with, once it has ended."""
-    async with asyncio.timeout(_PATIENCE_SECONDS):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         return str(await flow.handle.result())
 
 

@@ -1,7 +1,5 @@
 """What tests look up, or make older, in the database, where no route leads."""
 
-import asyncio
-import time
 from datetime import timedelta
 from typing import LiteralString
 from uuid import UUID, uuid4
@@ -14,8 +12,7 @@ from countersign.storage import credentials
 from countersign.storage.credentials import NewCredential
 from countersign.wiring import Parts
 from tests.support.cast import Cast, Person
-
-_PATIENCE_SECONDS = 10
+from tests.support.patience import eventually
 
 
 async def select(core: Parts, query: LiteralString, *values: object) -> list[TupleRow]:
@@ -51,10 +48,7 @@ async def notices(core: Parts, account_id: UUID | None) -> list[tuple[str, UUID]
 async def subjects(cast: Cast, person: Person) -> list[str]:
     """Return the subjects of all mails to the person, once the outbox of the home account is empty."""
     unsent: LiteralString = "SELECT 1 FROM notices WHERE account_id = %s AND sent_at IS NULL"
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while await select(cast.core, unsent, cast.owner.account_id):
-        assert time.monotonic() < deadline, "notices are still unsent"
-        await asyncio.sleep(0.02)
+    await eventually(lambda: select(cast.core, unsent, cast.owner.account_id), lambda waiting: not waiting)
     return cast.providers.subjects_to(person.email)
 
 

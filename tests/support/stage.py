@@ -1,8 +1,7 @@
 """A stage of its own for tests that stop workers: a task queue that nobody else serves, and a cast."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +15,7 @@ from countersign.local.issuer import Issuer
 from countersign.settings import Settings
 from countersign.wiring import Parts
 from tests.support.cast import Cast, Flow, Person, Providers
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.workers import working
 
 
@@ -84,12 +84,4 @@ async def settle(flow: Flow) -> None:
 
 async def ended(flow: Flow) -> str:
     """Return the outcome once its workflow is over."""
-    return str(await asyncio.wait_for(flow.handle.result(), 10))
-
-
-async def eventually(check: Callable[[], Awaitable[bool]], *, seconds: float = 20) -> None:
-    """Return once ``check`` holds; what others do takes a moment."""
-    deadline = time.monotonic() + seconds
-    while not await check():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.05)
+    return str(await asyncio.wait_for(flow.handle.result(), PATIENCE_SECONDS))

@@ -10,8 +10,9 @@ import httpx
 from countersign.effects.stop_links import stop_token
 from countersign.storage import stops
 from tests.support.cast import Person
-from tests.support.fix import eventually, execute, mails
+from tests.support.fix import execute, mails
 from tests.support.pages import HTML, Page
+from tests.support.patience import eventually
 
 _LINK = re.compile(r"https://countersign\.example/stop/([0-9a-f-]{36})#([\w-]{43})\b")
 ASKED = "API key that can move funds asked for"
