@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
+
+import pytest
 
 from countersign.adapters.checkpoint_file import CheckpointFile
 from countersign.adapters.keyring import KeyRing, Purpose
 from countersign.adapters.signatures import sign
 from countersign.auditing.export_file import Writer
 from countersign.auditing.verifying import Verifier, mac_of
-from countersign.domain.audit import GENESIS, Place, Recorded, canonical
+from countersign.domain.audit import GENESIS, AuditTag, Place, Recorded, canonical
 from countersign.domain.audit_chain import Fault, Finding, Piece
 from countersign.domain.checkpoints import Checkpoint, Head, Signed
 from countersign.domain.explaining import Standing
@@ -20,15 +23,16 @@ from tests.support.chains import EVENT, NOON
 from tests.support.trails import ring
 
 ONE, TWO = UUID(int=1), UUID(int=2)
+TICK = timedelta(microseconds=1)
 
 
-def chain(account_id: UUID, length: int) -> list[Recorded]:
-    """Return genuine events of an account."""
+def chain(account_id: UUID, *told: dict[str, Any]) -> list[Recorded]:
+    """Return genuine events of an account that tell that."""
     events: list[Recorded] = []
     previous = GENESIS
-    for number in range(1, length + 1):
+    for number, each in enumerate(told, start=1):
         at = NOON + timedelta(seconds=number)
-        event = EVENT._replace(account_id=str(account_id), number=number, at=at)
+        event = EVENT._replace(account_id=str(account_id), number=number, at=at, **each)
         previous = ring().mac(Purpose.AUDIT, previous + canonical(event))
         events.append(event._replace(mac=previous))
     return events
@@ -53,7 +57,7 @@ def checkpoint(after: Signed | None, *heads: Head, archived: Sequence[Piece] = (
     return Signed(text, sign(ring(), text.encode()))
 
 
-A, B = chain(ONE, 4), chain(TWO, 2)
+A, B = chain(ONE, *[{}] * 4), chain(TWO, *[{}] * 2)
 FIRST = checkpoint(None, head(A, 2), head(B, 2))
 SECOND = checkpoint(FIRST, head(A, 3))
 
@@ -356,3 +360,103 @@ def test_an_account_rewritten_without_macs_after_the_first_checkpoint_is_found()
     database.ends[str(ONE)] = Place(len(A), GENESIS)
 
     assert (Fault.INSERTED, str(ONE), 1) in told(VERIFIER.verify_database(database).findings)
+
+
+def unsigned(at: datetime | None) -> Held:
+    """Return a database whose first event has no MAC, under a checkpoint of noon."""
+    [event] = chain(ONE, {})
+    bare = event._replace(mac=None, key_id=None, at=at)
+    return Held([bare], {str(ONE): Place(1, GENESIS)}, [checkpoint(None, Head(str(ONE), 1, GENESIS))])
+
+
+@pytest.mark.parametrize(
+    ("at", "is_found"),
+    [(NOON, False), (NOON - TICK, False), (NOON + TICK, True), (None, True)],
+)
+def test_an_event_without_mac_must_be_as_old_as_the_first_checkpoint(at: datetime | None, *, is_found: bool) -> None:
+    report = VERIFIER.verify_database(unsigned(at))
+
+    detail = "has no MAC, and is younger than the first checkpoint"
+    assert report.findings == ([Finding(Fault.INSERTED, str(ONE), 1, detail)] if is_found else [])
+    assert report.unchained == 1
+
+
+def test_without_any_checkpoint_an_event_without_mac_has_no_age() -> None:
+    database = unsigned(NOON + TICK)
+    database.signed = []
+
+    assert VERIFIER.verify_database(database).findings == []
+
+
+def test_an_event_without_mac_in_an_archive_counts_as_one_from_before_the_chain(tmp_path: Path) -> None:
+    [event] = unsigned(NOON).of
+    report = VERIFIER.verify_files([file_of(tmp_path / "archive", event)])
+
+    assert (report.findings, report.unchained) == ([], 1)
+
+
+def made(credential_id: str) -> dict[str, Any]:
+    return {
+        "event": AuditTag.REQUEST_OPENED,
+        "credential_id": credential_id,
+        "details": {"journey": "create-api-key", "permissions": ["read"], "ip_whitelist": []},
+    }
+
+
+def activated(credential_id: str) -> dict[str, Any]:
+    return {
+        "event": AuditTag.CREDENTIAL_STATUS,
+        "credential_id": credential_id,
+        "details": {"before": "inactive", "after": "active"},
+    }
+
+
+def telling(*told: dict[str, Any]) -> Held:
+    """Return a database whose archived first event is not at hand, with these events after it."""
+    events = chain(ONE, {}, *told)
+    signed = [checkpoint(None, head(events, 1), archived=[piece(events, 1, 1)])]
+    return Held(events[1:], {str(ONE): Place(len(events), mac(events[-1]))}, signed)
+
+
+@pytest.mark.parametrize("told", [[made("x")], [activated("x")], []], ids=["no status", "no grant", "nothing"])
+def test_a_credential_of_which_only_a_part_is_told_is_not_judged_without_the_archive(
+    told: list[dict[str, Any]],
+) -> None:
+    database = telling(*told)
+    database.kept = [standing(ONE, "x")]
+
+    report = VERIFIER.verify_database(database)
+
+    assert (report.findings, report.unjudged) == ([], 1)
+
+
+def test_one_of_which_all_is_told_is_judged_without_the_archive() -> None:
+    database = telling(made("x"), activated("x"))
+    database.kept = [standing(ONE, "x", "inactive")]
+
+    report = VERIFIER.verify_database(database)
+
+    assert told(report.findings) == [(Fault.UNEXPLAINED, str(ONE), 3)]
+    assert report.unjudged == 0
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_hold_is_compared_until_the_present_moment(hours: int) -> None:
+    until = datetime.now(UTC) + timedelta(hours=hours)
+    hold = {"event": AuditTag.FUNDS_HELD, "credential_id": "x", "details": {"until": until.isoformat()}}
+    database = telling(made("x"), activated("x"), hold)
+    database.kept = [standing(ONE, "x")]
+
+    findings = VERIFIER.verify_database(database).findings
+
+    assert told(findings) == ([(Fault.UNEXPLAINED, str(ONE), 4)] if hours > 0 else [])
+
+
+def test_an_archive_that_tells_an_event_otherwise_than_the_database_is_found(tmp_path: Path) -> None:
+    otherwise = A[1]._replace(details={"tries": 2})
+    archive = file_of(tmp_path / "archive", otherwise)
+    for report in (
+        VERIFIER.verify_database(held(*A, *B), archives=[archive]),
+        VERIFIER.verify_files([file_of(tmp_path / "export", head(A, 4), *A), archive]),
+    ):
+        assert {(each.account_id, each.number) for each in report.findings} == {(str(ONE), 2)}

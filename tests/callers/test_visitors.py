@@ -142,6 +142,8 @@ async def test_signing_out_ends_that_session_alone_and_needs_none(services: Serv
     one, two = [await signed_in(services, house.owner, None) for _ in range(2)]
     await end_session(asking("POST", cookie=f"{COOKIE}={one}"), services, Response())
     await end_session(asking("POST"), services, Response())
+    await end_session(asking("POST", cookie=f"{COOKIE}=unknown"), services, Response())
+    assert await house.events() == [("session:ended", {})]
     with pytest.raises(SessionEnded):
         await looking(services, one)
     assert (await looking(services, two)).user.id == house.owner

@@ -10,6 +10,7 @@ import pytest
 
 from countersign.domain.audit_chain import Fault, Mark, Piece
 from countersign.domain.checkpoints import Checkpoint, Checkpoints, Head, Signed
+from tests.support.time_zones import in_japan
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 ONE, TWO = Head("a", 7, bytes([1]) * 32), Head("b", 3, bytes([2]) * 32)
@@ -65,9 +66,9 @@ def test_the_text_never_changes() -> None:
     assert Checkpoint.parse(checkpoint.text()) == checkpoint
 
 
-@pytest.mark.usefixtures("in_japan")
 def test_the_text_is_the_same_in_whatever_time_zone_the_machine_is() -> None:
-    assert '"at":"2026-01-31T12:00:00.000000+00:00"' in Checkpoint(1, "", "k1", NOON).text()
+    with in_japan():
+        assert '"at":"2026-01-31T12:00:00.000000+00:00"' in Checkpoint(1, "", "k1", NOON).text()
 
 
 def test_what_a_piece_follows_is_an_empty_text_where_it_is_not_told() -> None:
@@ -262,3 +263,11 @@ def test_the_newest_is_the_one_with_the_highest_number_wherever_it_is() -> None:
     checkpoints: Any = taken(numbered(signed, 1, 2), file=signed)
 
     assert checkpoints.newest.number == 3
+
+
+@pytest.mark.parametrize("order", [[1, 2, 3], [3, 2, 1], [2, 1, 3]])
+def test_the_first_of_all_tells_when_the_checkpoints_began(order: list[int]) -> None:
+    hours = [timedelta(hours=number) for number in order]
+    signed = [toy_sign(Checkpoint(number, "", "k1", NOON + hour).text()) for number, hour in enumerate(hours, 1)]
+
+    assert taken([(None, each) for each in signed], whole=False).began == NOON + timedelta(hours=1)

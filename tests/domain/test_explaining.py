@@ -82,12 +82,20 @@ def test_a_hold_that_is_not_over_stands(funds_from: datetime | None, at: datetim
     assert is_explained or str(found).startswith("has its funds permissions before 2026-11-27 00:00 UTC")
 
 
-@pytest.mark.parametrize("details", [None, [], "x", {}, {"after": None}, {"until": 7}, {"until": "soon"}])
+@pytest.mark.parametrize(
+    "details", [None, [], "x", {}, {"after": None}, {"after": {}}, {"until": 7}, {"until": "soon"}]
+)
 @pytest.mark.parametrize("tag", [AuditTag.CREDENTIAL_EDITED, AuditTag.REQUEST_OPENED, AuditTag.FUNDS_HELD])
 def test_details_that_make_no_sense_explain_nothing(tag: str, details: Any) -> None:
     found = told((tag, details))
 
     assert (found.status, found.granted, found.held_until) == (None, None, None)
+
+
+def test_only_the_opening_of_a_creation_grants_what_it_asks_for() -> None:
+    ended = (AuditTag.REQUEST_ENDED, {"journey": "create-api-key", "permissions": ["read"], "ip_whitelist": []})
+
+    assert told(MADE, ended) == Told(1, None, (["read", "trade"], ["203.0.113.7"]), None)
 
 
 def test_events_about_no_credential_or_another_one_say_nothing_of_it() -> None:

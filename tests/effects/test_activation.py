@@ -256,3 +256,41 @@ async def test_only_the_requester_confirms(house: House) -> None:
     assert await case.problem(ActivationCode(link_token=await case.link()), actor=by(house.sms_owner)) == (
         "not-the-requester"
     )
+
+
+@pytest.mark.parametrize(("permissions", "is_stoppable"), [(("trade",), False), (("trade", "funds_wallet"), True)])
+async def test_the_mail_about_an_active_key_can_stop_one_that_moves_funds(
+    house: House, permissions: tuple[str, ...], *, is_stoppable: bool
+) -> None:
+    case = await (await house.create_key(permissions=permissions)).to_waiting()
+    before = await status(case)
+    assert await case.problem(ActivationCode(code=await case.sent())) is None
+
+    rows = await house.select(
+        """SELECT s.kind, s.credential_id, s.from_version, s.request_id
+           FROM notices n JOIN stops s ON s.id = n.stop_id
+           WHERE n.account_id = %s AND n.event = 'credential_activated'""",
+        house.account_id,
+    )
+
+    about = ("credential", (await case.request()).credential_id, before[1], case.id)
+    assert rows == [about] * (2 if is_stoppable else 0)
+
+
+async def test_a_decision_at_another_step_is_told_in_the_trail(house: House) -> None:
+    case = await house.create_fix()
+
+    assert (await case.decide()).problem == "nothing-waiting"
+
+    tag, details = await house.last_event()
+    assert (tag, details["problem"]) == ("account-manager:decision-refused", "nothing-waiting")
+
+
+async def test_the_trail_tells_of_the_first_ten_refused_decisions_and_then_of_fewer(house: House) -> None:
+    case = await (await house.create_fix()).to_waiting()
+
+    for _ in range(12):
+        assert (await case.decide(manager=house.stranger)).problem == "forbidden"
+
+    told = [details["refused"] for tag, details in await house.events() if tag == "account-manager:decision-refused"]
+    assert told == list(range(1, 11))

@@ -5,12 +5,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from countersign.domain.audit import AuditTag
+from countersign.domain.audit import GENESIS, AuditTag, Place
 from countersign.domain.messages import SYSTEM, Actor
 from countersign.domain.requests import ChangeTo
 from countersign.effects.work import Desk
 from countersign.storage import ledger
 from countersign.storage.ledger import AuditEvent, IdempotencyRecord
+from tests.support.chains import EVENT
 from tests.support.house import IP, NOW, House, by
 
 
@@ -126,3 +127,21 @@ async def test_a_key_of_idempotency_is_its_account_s_user_s_and_route_s_own(hous
             {"key": "two"},
         ):
             assert await ledger.find_idempotency(connection, **mine | change) is None
+
+
+async def test_an_account_that_is_gone_has_no_head(house: House) -> None:
+    gone = uuid4()
+    async with house.desk.database.connection() as connection:
+        with pytest.raises(ledger.AuditHeadMoved, match=str(gone)):
+            await ledger.head(connection, gone)
+
+
+async def test_nothing_is_appended_after_an_event_that_is_the_last_no_more(house: House) -> None:
+    await note(house, AuditTag.SECRET_SHOWN, SYSTEM)
+    event = EVENT._replace(account_id=str(house.account_id), number=1, mac=b"mac")
+
+    async with house.desk.database.connection() as connection:
+        with pytest.raises(ledger.AuditHeadMoved, match=str(house.account_id)):
+            await ledger.append(connection, event, after=Place(0, GENESIS))
+
+    assert [each.event for each in await trail(house)] == ["secret:shown"]

@@ -85,6 +85,17 @@ async def test_a_request_that_ended_otherwise_foresees_nothing(house: House) -> 
     assert await foreseen(case) is None
 
 
+async def test_nor_does_one_that_was_about_a_key_that_is_held(house: House) -> None:
+    until = await changed(house, NOW - minutes(1))
+    made = await (await house.create_key(permissions=FUNDS)).left_inactive()
+    case = await house.activate_key((await made.request()).credential_id)
+    assert await foreseen(case) == until
+
+    await case.cancel()
+
+    assert await foreseen(case) is None
+
+
 async def test_what_was_activated_before_a_change_is_not_held_by_it(house: House) -> None:
     case = await activated(await house.create_key(permissions=FUNDS))
 

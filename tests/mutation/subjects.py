@@ -42,6 +42,7 @@ def _domain(name: str) -> Subject:
 SUBJECTS = (
     *(_domain(file.stem) for file in sorted(ROOT.glob("countersign/domain/[a-z]*.py"))),
     _subject("codes", "countersign.effects.codes", "effects/test_codes"),
+    _subject("codes", "countersign.effects.sms", "effects/test_sms_caps"),
     _subject("codes", "countersign.effects.totp", "effects/test_authenticator"),
     _subject("codes", "countersign.effects.recovery", "effects/test_recovery"),
     _subject("seal", "countersign.adapters.keyring", "adapters/test_keyring", "adapters/test_stored_forms"),
@@ -66,6 +67,6 @@ SUBJECTS = (
     _subject("authorisation", "countersign.effects.stop_links", "effects/test_stopping"),
     _subject("authorisation", "countersign.effects.holding", "effects/test_holding"),
     _subject("authorisation", "api.tokens", "callers/test_tokens"),
-    _subject("authorisation", "api.services", "callers/test_callers"),
-    _subject("authorisation", "api.pages.visitors", "callers/test_visitors"),
+    _subject("authorisation", "api.services", "callers/test_callers", "callers/test_counted_calls"),
+    _subject("authorisation", "api.pages.visitors", "callers/test_visitors", "callers/test_counted_calls"),
 )
