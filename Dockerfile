@@ -10,7 +10,7 @@ COPY worker.py worker.py
 RUN /app/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 
 FROM python:3.11-slim-bookworm
-RUN useradd --system --no-create-home --uid 10001 countersign
+RUN useradd --system --no-create-home --uid 10001 countersign && install --directory --owner 10001 /checkpoints
 COPY --from=build /app /app
 ENV PATH=/app/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 COUNTERSIGN_API_HOST=0.0.0.0
 USER 10001

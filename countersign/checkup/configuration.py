@@ -77,6 +77,9 @@ def _unwise(settings: Settings) -> dict[str, bool]:
         "COUNTERSIGN_TRUSTED_PROXIES is not set: behind a proxy all callers seem to have one address.": (
             settings.is_https and not settings.trusted_proxies and settings.mode == "production"
         ),
+        "COUNTERSIGN_AUDIT_CHECKPOINT_FILE is not set: whoever writes to the database can shorten the trail.": (
+            settings.audit_checkpoint_file is None
+        ),
         "COUNTERSIGN_KEY_RING holds the keys in the environment, for every child process to see: prefer a file.": (
             bool(settings.key_ring.get_secret_value())
         ),

@@ -8,9 +8,9 @@ import jwt
 from api.identity_provider import IdentityProvider
 from api.jwks import fetch_keys, parse_keys
 from api.tokens import ALGORITHMS
-from countersign.adapters.keyring import load_key_ring
+from countersign.adapters.keyring import load_ring_text
 from countersign.adapters.ring_text import KeyRingInvalid
-from countersign.checkup.findings import Finding, fault, ok
+from countersign.checkup.findings import Finding, fault, ok, warning
 from countersign.domain.errors import Unavailable
 from countersign.settings import Settings
 
@@ -18,12 +18,14 @@ _RSA_BITS = 2048
 
 
 async def check_key_ring(settings: Settings) -> list[Finding]:
-    """Return whether the ring can be read, by its owner alone, and holds keys of 256 bits or more."""
+    """Return whether the ring can be read, by its owner alone, and holds keys of 256 bits or more, and no masters."""
     try:
-        # For no purpose at all: no key is derived, none is kept.
-        load_key_ring(json_text=settings.key_ring.get_secret_value(), file=settings.key_ring_file, purposes=())
+        ring = load_ring_text(json_text=settings.key_ring.get_secret_value(), file=settings.key_ring_file)
     except KeyRingInvalid as error:
         return [fault("key ring", str(error))]
+    if ring.masters and settings.mode == "production":
+        told = "It holds masters, so the keys of every purpose: give each process its own (countersign keys derive)."
+        return [warning("key ring", told)]
     where = "in the environment" if settings.key_ring.get_secret_value() else "a file of mode 0600"
     return [ok("key ring", f"readable, {where}, keys of 256 bits or more")]
 

@@ -162,6 +162,7 @@ async def test_fix_credentials_and_the_account_manager(page: Page, cast: Cast, v
         ("owner", "/signed-in"),
         ("owner", "/nowhere"),
         ("owner", "/settings/security"),
+        ("owner", "/settings/sessions"),
         ("member", ADDRESS),
         ("plain_owner", ADDRESS),
         ("unassigned_manager", "/account-manager"),

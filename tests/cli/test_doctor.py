@@ -8,7 +8,8 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from countersign.adapters.keyring import new_key_ring_json
+from countersign.adapters.keyring import derive_ring, new_key_ring_json
+from countersign.adapters.ring_text import RingText
 from countersign.checkup.configuration import check_cookies, check_providers, check_settings
 from countersign.checkup.database import check_database
 from countersign.checkup.examination import examine
@@ -18,6 +19,7 @@ from countersign.checkup.temporal import check_temporal
 from countersign.domain.rules import Rules
 from countersign.local.postgres import EmbeddedPostgres
 from countersign.settings import HttpLimits, Quotas, Settings
+from countersign.wiring import WORKER_PURPOSES
 from tests.cli.terminal import Terminal
 from tests.support.databases import OwnDatabase
 from tests.support.jwks import JwksServer
@@ -44,6 +46,7 @@ def sound(**changes: Any) -> Settings:
         sendgrid_from="countersign@example.com",
         public_url="https://countersign.example",
         trusted_proxies="10.0.0.0/8",
+        audit_checkpoint_file=Path("checkpoints"),
     )
     return settings.model_copy(update=changes)
 
@@ -90,6 +93,7 @@ async def test_what_production_refuses_is_a_fault_and_on_the_local_stack_a_warni
         ({"http": HttpLimits(connections=0)}, "COUNTERSIGN_HTTP__CONNECTIONS"),
         ({"rules": Rules(sms_per_day=0)}, "SMS_PER_DAY"),
         ({"trusted_proxies": ""}, "COUNTERSIGN_TRUSTED_PROXIES"),
+        ({"audit_checkpoint_file": None}, "COUNTERSIGN_AUDIT_CHECKPOINT_FILE"),
         ({"key_ring": SecretStr(new_key_ring_json())}, "prefer a file"),
     ],
 )
@@ -121,9 +125,13 @@ async def test_keys_of_providers_that_look_like_none_are_named_and_not_shown(
 
 async def test_a_key_ring_that_others_can_read_is_a_fault(tmp_path: Path) -> None:
     ring = tmp_path / "key-ring.json"
-    ring.write_text(new_key_ring_json())
+    text = RingText.new()
+    ring.write_text(derive_ring(text, WORKER_PURPOSES).dump())
     ring.chmod(0o600)
     assert levels(await check_key_ring(sound(key_ring_file=ring))) == {"ok"}
+    ring.write_text(text.dump())
+    assert "countersign keys derive" in told(await check_key_ring(sound(key_ring_file=ring)), Level.WARNING)
+    assert levels(await check_key_ring(sound(key_ring_file=ring, mode="local"))) == {"ok"}
 
     ring.chmod(0o640)
     assert "chmod 600" in told(await check_key_ring(sound(key_ring_file=ring)))
