@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from countersign.domain.errors import SmsSuspended, TooManySms
-from countersign.domain.messages import SYSTEM, ActivationCode, ResendCode
+from countersign.domain.messages import SYSTEM, Activate, ActivationCode, ResendCode, SecretSaved
 from countersign.domain.requests import Channel
 from countersign.domain.rules import Rules
 from countersign.effects.codes import require_sendable
@@ -47,7 +47,12 @@ async def test_an_sms_is_counted_on_its_day_and_a_mail_is_not(desk: Desk, noon: 
     assert await made(house, noon) == 1
     assert await case.problem(ResendCode(), at=noon + minutes(2)) is None
     assert await made(house, noon) == 2
-    await (await house.create_key()).to_waiting()
+    mailed = await house.create_key(at=noon)
+    assert (await mailed.enter(mailed.authenticator(at=noon), at=noon)).problem is None
+    await mailed.reveal(at=noon)
+    for message in (SecretSaved(), Activate(), ResendCode()):
+        noon += minutes(2)
+        assert await mailed.problem(message, at=noon) is None
 
     assert (await made(house, noon), await made(house, noon + DAY)) == (2, 0)
 
@@ -136,7 +141,11 @@ async def test_the_log_tells_once_that_four_fifths_and_once_that_all_are_made(
         async with house.desk.on_account(house.account_id, at=noon, actor=SYSTEM) as work:
             await count_sms(work)
 
-    assert [(each.levelno, each.getMessage()) for each in caplog.records] == [
-        (logging.WARNING, "5 of the day's 6 SMS are made"),
-        (logging.ERROR, "All 6 SMS of the day are made: no more are sent until midnight UTC"),
+    assert caplog.record_tuples == [
+        ("countersign.effects.sms", logging.WARNING, "5 of the day's 6 SMS are made"),
+        (
+            "countersign.effects.sms",
+            logging.ERROR,
+            "All 6 SMS of the day are made: no more are sent until midnight UTC",
+        ),
     ]
