@@ -10,6 +10,7 @@ from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateR
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from countersign.adapters.temporal import answered_within
 from countersign.domain.errors import BY_SLUG, DomainError, Unavailable
 from countersign.domain.messages import AnyMessage, Verdict
 from countersign.effects.ending import is_overdue
@@ -55,7 +56,8 @@ class Messenger:
     async def _update(self, request: Request, message: AnyMessage, key: str) -> None:
         handle = self.client.get_workflow_handle(request.workflow_id)
         try:
-            await handle.execute_update(message.kind, message, id=key, result_type=Verdict, rpc_timeout=self.timeout)
+            async with answered_within(self.timeout):
+                await handle.execute_update(message.kind, message, id=key, result_type=Verdict)
         except WorkflowUpdateFailedError as failure:
             raise _problem(failure) from None
         except WorkflowUpdateRPCTimeoutOrCancelledError:
@@ -70,7 +72,7 @@ class Messenger:
     async def _nudge(self, request: Request) -> None:
         # An update that got no answer may have had its effect, and then be lost with worker or server.
         async with self.desk.database.connection() as connection:
-            await requests.set_nudge(connection, request.id, nudge=True)
+            await requests.set_nudge(connection, request.id)
 
     async def _answer_gone(self, request_id: UUID, key: str) -> None:
         async with self.desk.database.connection() as connection:

@@ -89,7 +89,7 @@ async def give_back(connection: Connection, notice_id: UUID, *, seconds: int) ->
 async def postpone(
     connection: Connection, notice_id: UUID, *, seconds: int, failure: str, unwritable: bool = False
 ) -> None:
-    """Make it due again after ``seconds``: the provider could not take it now, or it is ``unwritable``, by our fault."""
+    """Make it due again after ``seconds``: the provider could not take it, or it is ``unwritable``, by our fault."""
     await connection.execute(
         "UPDATE notices SET due_at = now() + make_interval(secs => %s), failure = %s, unwritable = %s WHERE id = %s",
         (seconds, failure, unwritable, notice_id),

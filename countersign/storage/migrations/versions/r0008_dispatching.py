@@ -1,4 +1,4 @@
-"""Notices go out in order."""
+"""Notices in order, and nudges that survive who was to give them."""
 
 from countersign.storage.migrations.run_sql import run_sql
 
@@ -8,4 +8,4 @@ down_revision = "0007"
 
 def upgrade() -> None:
     """Run the file beside this one."""
-    run_sql("0008_notices_in_order.sql")
+    run_sql("0008_dispatching.sql")
