@@ -6,17 +6,19 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from uuid import UUID
 
-import psycopg
 import pytest
 
 from countersign.auditing.verifying import Verifier
+from countersign.domain.audit_chain import Finding
 from countersign.local.issuer import Issuer
 from countersign.storage import accounts
-from countersign.storage.audit_reading import Snapshot
+from countersign.storage.audit_reading import snapshot
 from tests.races.lanes import Lane
 from tests.races.meeting import Start
 from tests.security.invariants import check_trails
 from tests.support.cast import Cast
+from tests.support.patience import eventually
+from tests.support.rows import select
 from tests.support.stage import Stage
 
 TIMES = pytest.mark.parametrize("times", [4, pytest.param(200, marks=pytest.mark.prove)])
@@ -71,10 +73,14 @@ class Course:
 
     async def _judge(self, lanes: list[Lane]) -> None:
         homes: list[UUID] = [lane.owner.account_id for lane in lanes if lane.owner.account_id]
+        # What is over is told so at once, and closed by the worker a moment later.
+        overdue = "SELECT 1 FROM requests WHERE outcome IS NULL AND deadline < now()"
+        await eventually(lambda: select(self.stage.core, overdue), lambda found: not found)
         await check_trails(self.stage.core, homes)
         for home in homes:
-            assert await asyncio.to_thread(self._findings, home) == []
+            findings = await asyncio.to_thread(self._findings, home)
+            assert not findings, findings
 
-    def _findings(self, account_id: UUID) -> list[object]:
-        with psycopg.connect(self.database_url) as connection:
-            return list(Verifier(self.stage.core.keys).verify_database(Snapshot(connection), account_id).findings)
+    def _findings(self, account_id: UUID) -> list[Finding]:
+        with snapshot(self.database_url) as found:
+            return Verifier(self.stage.core.keys).verify_database(found, account_id).findings
