@@ -26,6 +26,7 @@ from countersign.domain.messages import (
     StartRequest,
     TwoFactorCode,
     Verdict,
+    counts_as,
 )
 from workflows.following import Following
 
@@ -158,7 +159,7 @@ class Messages(Following):
         if message.actor.kind in {ActorKind.SYSTEM, ActorKind.MAIL_LINK}:
             raise ApplicationError("Nobody sends messages as the system, or as a mail.", type="forbidden")
         # The deadline is held against the moment the message arrives, not against when its turn comes.
-        verdict = await self._deliver(message, key=update.id, at=workflow.now())
+        verdict = await self._deliver(message, key=counts_as(update.id), at=workflow.now())
         if verdict.problem is not None:
             raise ApplicationError(verdict.detail or verdict.problem, verdict, type=verdict.problem)
         return verdict

@@ -16,12 +16,16 @@ from api.services import Services, UsedServices
 router = APIRouter(tags=["Health"])
 _TIMEOUT = timedelta(seconds=2)
 Health = Literal["up", "down"]
+DatabaseHealth = Literal["up", "read_only", "down"]
 
 
 class Readiness(BaseModel):
-    """What works. Without the database and keys that fit it nothing does; without the rest, starts are accepted."""
+    """What works. Without the database and keys that fit it nothing does; without the rest, starts are accepted.
 
-    database: Health
+    A database that is ``read_only`` (a full disk, or a server that only reads) shows everything and accepts nothing.
+    """
+
+    database: DatabaseHealth
     keys: Health
     temporal: Health
     worker: Health
@@ -35,17 +39,19 @@ async def alive() -> dict[str, str]:
 
 @router.get(
     "/readyz",
-    responses={503: {"model": Readiness, "description": "Without the database, or keys that fit it."}},
+    responses={
+        503: {"model": Readiness, "description": "Without the database, one that takes writes, or keys that fit it."}
+    },
 )
 async def ready(services: UsedServices, response: Response) -> Readiness:
     """Return 200 while requests can be accepted, and which part is ill."""
     database, keys, temporal, worker = await asyncio.gather(
-        _health(services.core.database.ping()),
+        _database(services),
         _health(services.watch.require()),
         _health(_temporal(services)),
         _health(_worker(services)),
     )
-    if "down" in {database, keys}:
+    if database != "up" or keys != "up":
         response.status_code = 503
     return Readiness(database=database, keys=keys, temporal=temporal, worker=worker)
 
@@ -56,6 +62,14 @@ async def _health(check: Awaitable[object]) -> Health:
     except Exception:  # noqa: BLE001 - whatever it is, that part is ill
         return "down"
     return "up"
+
+
+async def _database(services: Services) -> DatabaseHealth:
+    try:
+        takes_writes = await asyncio.wait_for(services.core.database.takes_writes(), 2 * _TIMEOUT.total_seconds())
+    except Exception:  # noqa: BLE001 - whatever it is, it does not answer
+        return "down"
+    return "up" if takes_writes else "read_only"
 
 
 async def _temporal(services: Services) -> None:

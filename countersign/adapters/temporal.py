@@ -1,10 +1,15 @@
 """The connection to Temporal."""
 
+import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from temporalio.client import Client
 from temporalio.common import HeaderCodecBehavior
 from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
+from temporalio.service import RPCError, RPCStatusCode
 
 from countersign.adapters.keyring import KeyRing
 from countersign.adapters.payload_codec import data_converter
@@ -29,6 +34,19 @@ async def connect(
         data_converter=data_converter(key_ring, namespace),
         header_codec_behavior=HeaderCodecBehavior.CODEC,
     )
+
+
+@asynccontextmanager
+async def answered_within(patience: timedelta) -> AsyncIterator[None]:
+    """Raise ``RPCError`` where the calls of the block take longer.
+
+    A call's own ``rpc_timeout`` is that of each try, and while nothing answers the client tries for ten seconds.
+    """
+    try:
+        async with asyncio.timeout(patience.total_seconds()):
+            yield
+    except TimeoutError:
+        raise RPCError("Temporal does not answer.", RPCStatusCode.DEADLINE_EXCEEDED, b"") from None
 
 
 def forward_core_logs() -> None:

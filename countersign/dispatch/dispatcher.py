@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from countersign.adapters.temporal import answered_within
 from countersign.dispatch.audit_keeping import AuditKeeper
 from countersign.dispatch.outbox import Outbox
 from countersign.dispatch.reconcile import Reconciler
@@ -66,12 +67,9 @@ class Dispatcher:
     async def nudge(self) -> None:
         """Tell workflows to look again whose request changed without them, or whose code was never sent."""
         async with self.desk.database.connection() as connection:
-            changed = await requests.to_nudge(connection, limit=_AT_ONCE)
+            changed = await requests.claim_nudges(connection, limit=_AT_ONCE)
             older_than = datetime.now(UTC) - _STUCK_AFTER
             stuck = await requests.claim_stuck_sends(connection, older_than=older_than, limit=_AT_ONCE)
-            for request in changed:
-                # Before the signal: what changes after it sets the mark again.
-                await requests.set_nudge(connection, request.id, nudge=False)
         for request in [*changed, *stuck]:
             with _one_of_many("nudge", request):
                 await self._look_again(request)
@@ -96,13 +94,15 @@ class Dispatcher:
     async def _look_again(self, request: Request) -> None:
         handle = self.client.get_workflow_handle(request.workflow_id)
         try:
-            await handle.signal("look_again", rpc_timeout=_RPC_TIMEOUT)
+            async with answered_within(_RPC_TIMEOUT):
+                await handle.signal("look_again")
         except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                return
-            async with self.desk.database.connection() as connection:
-                await requests.set_nudge(connection, request.id, nudge=True)
-            raise
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                async with self.desk.database.connection() as connection:
+                    await requests.set_nudge(connection, request.id)
+                raise
+        async with self.desk.database.connection() as connection:
+            await requests.note_nudged(connection, request.id)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Delivering a message to a request's workflow and bringing back the verdict."""
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -10,8 +11,9 @@ from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateR
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from countersign.adapters.temporal import answered_within
 from countersign.domain.errors import BY_SLUG, DomainError, Unavailable
-from countersign.domain.messages import AnyMessage, Verdict
+from countersign.domain.messages import AGAIN, AnyMessage, Verdict
 from countersign.effects.ending import is_overdue
 from countersign.effects.state import state_of
 from countersign.effects.steps import closed
@@ -21,6 +23,8 @@ from countersign.storage.requests import Request
 
 # Temporal allows 10 updates in flight a workflow, and shares local activities among too many of them.
 _AT_ONCE = 4
+# How long an update that a failure of ours has ended is not tried again.
+_FAILS_FOR_SECONDS = 15
 _GONE = {RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION}
 
 
@@ -53,11 +57,9 @@ class Messenger:
             raise
 
     async def _update(self, request: Request, message: AnyMessage, key: str) -> None:
-        handle = self.client.get_workflow_handle(request.workflow_id)
         try:
-            await handle.execute_update(message.kind, message, id=key, result_type=Verdict, rpc_timeout=self.timeout)
-        except WorkflowUpdateFailedError as failure:
-            raise _problem(failure) from None
+            async with answered_within(self.timeout):
+                await self._ask(request, message, key)
         except WorkflowUpdateRPCTimeoutOrCancelledError:
             raise _unanswered() from None
         except RPCError as error:
@@ -67,10 +69,24 @@ class Messenger:
         except RuntimeError:  # a lazy client that never reached Temporal
             raise _unanswered() from None
 
+    async def _ask(self, request: Request, message: AnyMessage, key: str) -> None:
+        handle = self.client.get_workflow_handle(request.workflow_id)
+        problem: DomainError = _unanswered()
+        for update_id in (key, f"{key}{AGAIN}{int(time.time() / _FAILS_FOR_SECONDS)}"):
+            try:
+                await handle.execute_update(message.kind, message, id=update_id, result_type=Verdict)
+            except WorkflowUpdateFailedError as failure:
+                problem = _problem(failure)
+                if not isinstance(problem, Unavailable):
+                    break
+            else:
+                return
+        raise problem
+
     async def _nudge(self, request: Request) -> None:
         # An update that got no answer may have had its effect, and then be lost with worker or server.
         async with self.desk.database.connection() as connection:
-            await requests.set_nudge(connection, request.id, nudge=True)
+            await requests.set_nudge(connection, request.id)
 
     async def _answer_gone(self, request_id: UUID, key: str) -> None:
         async with self.desk.database.connection() as connection:

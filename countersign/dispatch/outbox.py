@@ -10,7 +10,7 @@ from uuid import UUID
 
 from countersign.adapters.senders import MailSender
 from countersign.adapters.texts import render_mail
-from countersign.domain.errors import DeliveryFailed, DeliveryRefused, SenderRefused
+from countersign.domain.errors import DeliveryFailed, DeliveryRefused, SenderRefused, Unavailable
 from countersign.effects.deliveries import recipient_of
 from countersign.effects.stop_links import stop_context
 from countersign.effects.work import Desk
@@ -20,7 +20,8 @@ from countersign.storage.notices import Notice
 _AT_ONCE = 20
 _HELD_SECONDS = 40
 _PAUSE_SECONDS = 5
-_LONGEST_PAUSE_SECONDS = 3600
+# A person's newer notices wait for the older ones, so this is how late all come when the provider is back.
+_LONGEST_PAUSE_SECONDS = 300
 _TOLD_SINCE = {"funds_from": ""}
 
 
@@ -34,7 +35,7 @@ class Outbox:
 
     async def send_due(self) -> int:
         """Send what is due; return how many were taken."""
-        async with self.desk.database.connection() as connection:
+        async with self.desk.database.transaction() as connection:
             due = await notices.claim_due(connection, limit=_AT_ONCE)
         give_back_at = time.monotonic() + _HELD_SECONDS
         by_person = groupby(sorted(due, key=_person_and_age), key=attrgetter("user_id"))
@@ -54,7 +55,7 @@ class Outbox:
     async def _send(self, notice: Notice) -> bool:
         try:
             await self._hand_over(notice)
-        except (DeliveryFailed, SenderRefused) as failed:
+        except (DeliveryFailed, SenderRefused, Unavailable) as failed:
             await self._postpone(notice, failure=str(failed))
             return False
         except DeliveryRefused as refused:
@@ -62,7 +63,7 @@ class Outbox:
                 await notices.mark_failed(connection, notice.id, failure=str(refused))
             return True
         except Exception as error:  # noqa: BLE001 - one notice that cannot be written must not hold up the others
-            await self._postpone(notice, failure=type(error).__name__)
+            await self._postpone(notice, failure=type(error).__name__, unwritable=True)
             return True
         else:
             async with self.desk.database.connection() as connection:
@@ -82,10 +83,10 @@ class Outbox:
             for notice in untried:
                 await notices.give_back(connection, notice.id, seconds=seconds)
 
-    async def _postpone(self, notice: Notice, *, failure: str) -> None:
+    async def _postpone(self, notice: Notice, *, failure: str, unwritable: bool = False) -> None:
         pause = min(_PAUSE_SECONDS * 2 ** min(notice.attempts, 10), _LONGEST_PAUSE_SECONDS)
         async with self.desk.database.connection() as connection:
-            await notices.postpone(connection, notice.id, seconds=pause, failure=failure)
+            await notices.postpone(connection, notice.id, seconds=pause, failure=failure, unwritable=unwritable)
 
 
 def _person_and_age(notice: Notice) -> tuple[UUID, datetime]:

@@ -12,6 +12,7 @@ from temporalio.common import (
 )
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
+from countersign.adapters.temporal import answered_within
 from countersign.domain.messages import StartRequest
 from countersign.storage.requests import Request
 
@@ -20,19 +21,22 @@ _CREDENTIAL_KIND = SearchAttributeKey.for_keyword("CredentialKind")
 
 
 async def start_workflow(client: Client, request: Request, *, task_queue: str, patience: timedelta) -> None:
-    """Start the request's workflow; one that runs, or has run, is left alone. Raises ``RPCError``."""
+    """Start the request's workflow; one that runs, or has run, is left alone.
+
+    Raises ``RPCError``, also when there is no answer within ``patience``.
+    """
     try:
-        await client.start_workflow(
-            str(request.journey),
-            StartRequest(request_id=request.id),
-            id=request.workflow_id,
-            task_queue=task_queue,
-            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            static_summary=_summary(request),
-            search_attributes=_search_attributes(request),
-            rpc_timeout=patience,
-        )
+        async with answered_within(patience):
+            await client.start_workflow(
+                str(request.journey),
+                StartRequest(request_id=request.id),
+                id=request.workflow_id,
+                task_queue=task_queue,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                static_summary=_summary(request),
+                search_attributes=_search_attributes(request),
+            )
     except WorkflowAlreadyStartedError:
         return
 

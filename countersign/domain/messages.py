@@ -22,6 +22,16 @@ _CHALLENGE = Field(default=None, pattern=r"^[A-Za-z0-9_-]{43}$")
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=200)]
 
 
+# An update keeps its first answer for ever, one of a failure of ours too; sent once more with this and anything after
+# it, it is another update that counts as the same message.
+AGAIN = "~again~"
+
+
+def counts_as(update_id: str) -> str:
+    """Return the key that an update counts under."""
+    return update_id.partition(AGAIN)[0] or update_id
+
+
 def _without_zone(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
     # PostgreSQL's inet knows no zones (RFC 4007): a signal that named one would be retried without end.
     return ip_address(str(ip).partition("%")[0])

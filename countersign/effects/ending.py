@@ -25,14 +25,14 @@ async def end_request(work: Work, request: Request, outcome: Outcome, *, reason:
     await requests.close(work.connection, request.id, outcome=outcome, reason=reason)
     if request.step is Step.ACCOUNT_MANAGER:
         # No deadline would ever wake a workflow that missed this end.
-        await requests.set_nudge(work.connection, request.id, nudge=True)
+        await requests.set_nudge(work.connection, request.id)
     await work.audit_request(AuditTag.REQUEST_ENDED, request, outcome=outcome, step=request.step, reason=reason)
 
 
 async def end_from_outside(work: Work, request: Request, outcome: Outcome, *, reason: str) -> None:
     """End the request without its workflow, which is told to look again as soon as it can be."""
     await end_request(work, request, outcome, reason=reason)
-    await requests.set_nudge(work.connection, request.id, nudge=True)
+    await requests.set_nudge(work.connection, request.id)
 
 
 async def end_overdue(work: Work, request: Request) -> None:

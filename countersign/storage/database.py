@@ -1,5 +1,6 @@
 """The connection pool: it heals after an outage and hands out transactions."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, LiteralString, TypeVar
@@ -10,12 +11,11 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from countersign.domain.errors import Unavailable
 
-# A failover cuts connections, or leaves them on a server that only reads.
+# A failover cuts connections.
 _AWAY = (
     PoolTimeout,
     psycopg.OperationalError,
     psycopg.InterfaceError,
-    psycopg.errors.ReadOnlySqlTransaction,
     psycopg.errors.IdleInTransactionSessionTimeout,
 )
 
@@ -24,6 +24,7 @@ Values = dict[str, Any] | tuple[Any, ...] | None
 Row = TypeVar("Row")
 
 _WAIT_SECONDS = 3.0
+_REMEMBERED_SECONDS = 15.0
 _OPTIONS = "-c statement_timeout=10s -c idle_in_transaction_session_timeout=30s -c timezone=UTC"
 
 
@@ -31,6 +32,7 @@ class Database:
     """A pool of connections to one PostgreSQL database."""
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        self._full_at: float | None = None
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,
             open=False,
@@ -54,12 +56,27 @@ class Database:
         async with self.connection() as connection:
             await connection.execute("SELECT 1")
 
+    async def takes_writes(self) -> bool:
+        """Tell whether it does; raises ``Unavailable``.
+
+        A server that only reads takes none, nor is one believed to whose disk was full when something was last refused,
+        within 15 seconds.
+        """
+        async with self.connection() as connection:
+            read_only = await scalar(connection, "SHOW transaction_read_only")
+        is_full = self._full_at is not None and time.monotonic() < self._full_at + _REMEMBERED_SECONDS
+        return read_only == "off" and not is_full
+
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """Lend an autocommit connection; raises ``Unavailable`` when the database does not answer."""
         try:
             async with self._pool.connection() as connection:
                 yield connection
+        except (psycopg.errors.DiskFull, psycopg.errors.ReadOnlySqlTransaction) as error:
+            if isinstance(error, psycopg.errors.DiskFull):
+                self._full_at = time.monotonic()
+            raise Unavailable("The database takes no changes at present; nothing is lost, try again.") from error
         except _AWAY as error:
             raise Unavailable("The database does not answer; nothing is lost, try again.") from error
 

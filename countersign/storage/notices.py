@@ -7,7 +7,9 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 from pydantic import BaseModel, Field
 
-from countersign.storage.database import Connection, many
+from countersign.storage.database import Connection, many, scalar
+
+_CHOOSING = 0x6E6F7469  # the advisory lock of who chooses; "noti"
 
 
 class Notice(BaseModel, frozen=True):
@@ -44,10 +46,20 @@ async def insert(  # noqa: PLR0913 - the columns of one row
 
 
 async def claim_due(connection: Connection, *, limit: int) -> list[Notice]:
-    """Take due notices for the next minute, so that two senders never hold the same one."""
+    """Take due notices for the next minute, the oldest; in a transaction, so that two senders never hold the same one.
+
+    Who has an older notice that is held, or waits for the provider, waits for that one. Returns none while another
+    sender is choosing: what that one takes, this one could not see.
+    """
+    if not await scalar(connection, "SELECT pg_try_advisory_xact_lock(%s)", (_CHOOSING,)):
+        return []
     query = """UPDATE notices SET due_at = now() + interval '1 minute', attempts = attempts + 1 WHERE id IN (
-                   SELECT id FROM notices WHERE sent_at IS NULL AND failed_at IS NULL AND due_at <= now()
-                   ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED)
+                   SELECT id FROM notices n WHERE sent_at IS NULL AND failed_at IS NULL AND due_at <= now()
+                   AND NOT EXISTS (
+                       SELECT FROM notices older WHERE older.user_id = n.user_id AND older.created_at < n.created_at
+                       AND older.sent_at IS NULL AND older.failed_at IS NULL AND NOT older.unwritable
+                       AND older.due_at > now())
+                   ORDER BY created_at LIMIT %s FOR UPDATE SKIP LOCKED)
                RETURNING id, user_id, event, context, attempts, created_at, stop_id, address"""
     return await many(connection, Notice, query, (limit,))
 
@@ -74,9 +86,11 @@ async def give_back(connection: Connection, notice_id: UUID, *, seconds: int) ->
     )
 
 
-async def postpone(connection: Connection, notice_id: UUID, *, seconds: int, failure: str) -> None:
-    """Make it due again after ``seconds``, since the provider could not take it now."""
+async def postpone(
+    connection: Connection, notice_id: UUID, *, seconds: int, failure: str, unwritable: bool = False
+) -> None:
+    """Make it due again after ``seconds``: the provider could not take it, or it is ``unwritable``, by our fault."""
     await connection.execute(
-        "UPDATE notices SET due_at = now() + make_interval(secs => %s), failure = %s WHERE id = %s",
-        (seconds, failure, notice_id),
+        "UPDATE notices SET due_at = now() + make_interval(secs => %s), failure = %s, unwritable = %s WHERE id = %s",
+        (seconds, failure, unwritable, notice_id),
     )

@@ -245,14 +245,27 @@ async def erase_revealed(connection: Connection, *, before: datetime) -> int:
     return (await connection.execute(query, (before,))).rowcount
 
 
-async def set_nudge(connection: Connection, request_id: UUID, *, nudge: bool) -> None:
-    """Note that the request's workflow must look again, or that it was told to."""
-    await connection.execute("UPDATE requests SET nudge = %s WHERE id = %s", (nudge, request_id))
+async def set_nudge(connection: Connection, request_id: UUID) -> None:
+    """Note that the request's workflow must look again, whoever is about to tell it so."""
+    await connection.execute("UPDATE requests SET nudge = true, nudged_at = NULL WHERE id = %s", (request_id,))
 
 
-async def to_nudge(connection: Connection, *, limit: int) -> list[Request]:
-    """Return requests whose workflow must look again."""
-    return await many(connection, Request, f"{_SELECT} WHERE r.nudge ORDER BY r.changed_at LIMIT %s", (limit,))
+async def claim_nudges(connection: Connection, *, limit: int) -> list[Request]:
+    """Take requests whose workflow must look again; who stops before it is told leaves it to others, in 15 seconds."""
+    query = f"""WITH taken AS (
+                    UPDATE requests SET nudged_at = now() WHERE id IN (
+                        SELECT id FROM requests
+                        WHERE nudge AND (nudged_at IS NULL OR nudged_at < now() - interval '15 seconds')
+                        ORDER BY changed_at LIMIT %s FOR UPDATE SKIP LOCKED)
+                    RETURNING id)
+                {_SELECT} WHERE r.id IN (SELECT id FROM taken)"""
+    return await many(connection, Request, query, (limit,))
+
+
+async def note_nudged(connection: Connection, request_id: UUID) -> None:
+    """Note that the workflow was told, unless the request was marked anew since it was taken."""
+    query = "UPDATE requests SET nudge = false WHERE id = %s AND nudged_at IS NOT NULL"
+    await connection.execute(query, (request_id,))
 
 
 async def claim_unstarted(connection: Connection, *, older_than: datetime, limit: int) -> list[Request]:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from countersign.domain.errors import BY_SLUG, DomainError
 from countersign.domain.messages import (
+    AGAIN,
     SECRET_FIELDS,
     SYSTEM,
     AccountManagerDecision,
@@ -26,6 +27,7 @@ from countersign.domain.messages import (
     SecretSaved,
     TwoFactorCode,
     Verdict,
+    counts_as,
 )
 from countersign.domain.requests import Journey, Step
 
@@ -158,3 +160,11 @@ def test_an_address_is_kept_without_the_zone_of_whoever_told_it(told: str, ip: s
 
 def test_what_could_be_used_to_act_is_known_by_the_names_of_its_fields() -> None:
     assert {"code", "link_token", "statement"} == SECRET_FIELDS
+
+
+@pytest.mark.parametrize(
+    ("update_id", "key"),
+    [("mine", "mine"), (f"mine{AGAIN}7", "mine"), (f"mine{AGAIN}7{AGAIN}8", "mine"), (f"{AGAIN}7", f"{AGAIN}7")],
+)
+def test_what_is_sent_again_counts_as_what_was_sent_first(update_id: str, key: str) -> None:
+    assert counts_as(update_id) == key

@@ -9,10 +9,10 @@ from typing import Any
 
 import httpx
 import pytest
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowUpdateFailedError
 
 from countersign.adapters.keyring import Purpose
-from countersign.domain.messages import Envelope, Verdict
+from countersign.domain.messages import AGAIN, Actor, ActorKind, Envelope, TwoFactorCode, Verdict
 from countersign.effects import messages
 from countersign.effects.work import Desk
 from countersign.settings import Settings
@@ -175,3 +175,16 @@ async def _start_dying_worker(settings: Settings) -> asyncio.subprocess.Process:
     assert process.stdout is not None
     assert await asyncio.wait_for(process.stdout.readline(), 20) == b"ready\n"
     return process
+
+
+async def test_an_update_that_is_sent_as_another_of_the_same_key_gets_the_verdict_of_the_first(cast: Cast) -> None:
+    flow = await cast.owner.create_api_key()
+    message = TwoFactorCode(
+        actor=Actor(kind=ActorKind.USER, user_id=cast.owner.id), code="000000", reveal_challenge=flow.challenge
+    )
+
+    for update_id in ("mine", f"mine{AGAIN}1", f"mine{AGAIN}2"):
+        with pytest.raises(WorkflowUpdateFailedError):
+            await flow.handle.execute_update(message.kind, message, id=update_id)
+
+    assert (await flow.shown())["attempts_left"] == 4

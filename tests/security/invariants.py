@@ -42,6 +42,13 @@ async def check(core: Parts, accounts: list[UUID], book: Rulebook) -> None:
     _explained(await _rows(core, _EVENTS, accounts), requests, credentials)
 
 
+async def check_trails(core: Parts, accounts: list[UUID]) -> None:
+    """Raise ``Violated`` unless each credential has one open request at most, and the trails tell how all came so."""
+    requests, credentials = await standing(core, accounts)
+    _one_open_at_most(requests)
+    _explained(await _rows(core, _EVENTS, accounts), requests, credentials)
+
+
 def _active_only_with_every_step(credentials: Rows, book: Rulebook) -> None:
     active = {each["id"] for each in credentials if each["status"] == "active"}
     unproven = active - book.may_be_active

@@ -42,7 +42,7 @@ HOT: dict[str, Query] = {
     "an account's requests": lambda c: requests.of_account(c, ID, only_open=False, limit=9),
     "an account's open requests": lambda c: requests.of_account(c, ID, only_open=True, limit=9),
     "unstarted requests": lambda c: requests.claim_unstarted(c, older_than=NOW, limit=9),
-    "requests to nudge": lambda c: requests.to_nudge(c, limit=9),
+    "requests to nudge": lambda c: requests.claim_nudges(c, limit=9),
     "stuck sends": lambda c: requests.claim_stuck_sends(c, older_than=NOW, limit=9),
     "requests about to send": lambda c: requests.count_starting_with_sms(c, ID),
     "shown secrets": lambda c: requests.erase_revealed(c, before=NOW),
