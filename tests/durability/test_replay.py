@@ -21,7 +21,7 @@ from countersign.domain.requests import EXPIRY_OUTCOME, WRONG_CODES_OUTCOME, Jou
 from countersign.wiring import workflow_runner
 from tests.durability.changed_workflows import Careless, Deprecated, Patched
 from tests.support.recorded import FOLDER, RECORDED, SCRUBBED, End, end_of, events, secrets_in, turns, type_of
-from workflows.journeys import JOURNEYS
+from workflows.journeys import JOURNEYS, WORKFLOWS
 
 _BETWEEN_TASKS = "EVENT_TYPE_WORKFLOW_TASK_SCHEDULED"
 _BY_STEP: list[dict[Step, Outcome]] = [EXPIRY_OUTCOME, WRONG_CODES_OUTCOME, {Step.ACCOUNT_MANAGER: Outcome.REJECTED}]
@@ -29,7 +29,7 @@ _BY_STEP: list[dict[Step, Outcome]] = [EXPIRY_OUTCOME, WRONG_CODES_OUTCOME, {Ste
 
 def _replayer(*workflows: type) -> Replayer:
     return Replayer(
-        workflows=workflows or JOURNEYS,
+        workflows=workflows or WORKFLOWS,
         data_converter=pydantic_data_converter,
         workflow_runner=workflow_runner(),
         interceptors=[MessageGuard()],
@@ -45,7 +45,7 @@ def _texts() -> list[str]:
 
 
 def _waits_of(workflow: type[Any]) -> list[Step]:
-    """Return the steps that a journey's ``run`` waits at, in its order."""
+    """Return the steps that a journey's ``run`` waits at."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(workflow.run)))
     named = [node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
     return [Step(name) for name in named if name in set(Step)]
@@ -127,7 +127,7 @@ def test_every_outcome_that_a_journey_can_have_is_recorded(journey: Journey) -> 
 
 
 def test_every_workflow_has_recorded_histories() -> None:
-    assert {type_of(text) for text in _texts()} == {_name(workflow) for workflow in JOURNEYS}
+    assert {type_of(text) for text in _texts()} == {_name(workflow) for workflow in WORKFLOWS}
 
 
 @pytest.mark.parametrize(

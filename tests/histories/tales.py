@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from uuid import uuid4
 
 from countersign.domain.messages import Cancel, RecoveryCode
 from tests.support.cast import Cast, Flow
@@ -248,6 +249,12 @@ async def two_factor_change_unproven(cast: Cast) -> Flow:
     return await begin_change(cast.owner, "authenticator")
 
 
+async def requests_compared(cast: Cast) -> Flow:
+    flow = Flow(cast.owner, "", f"reconcile/{uuid4()}")
+    await cast.core.client.start_workflow("reconcile", id=flow.workflow_id, task_queue=cast.core.settings.task_queue)
+    return flow
+
+
 async def _activation(cast: Cast) -> Flow:
     return await cast.owner.begin(f"/api-keys/{await cast.owner.inactive_api_key()}/activations")
 
@@ -325,6 +332,7 @@ PATIENT: list[Tale] = [
     fix_activation_cancelled,
     two_factor_change_refused,
     two_factor_new_factor_refused,
+    requests_compared,
 ]
 IN_A_HURRY: list[Tale] = [
     create_expired,
