@@ -5,7 +5,7 @@ import inspect
 import json
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,11 @@ def _prefixes(text: str) -> Iterator[WorkflowHistory]:
             yield _history(json.dumps({"events": recorded[:number]}))
 
 
+async def _one_by_one(histories: Iterable[WorkflowHistory]) -> AsyncIterator[WorkflowHistory]:
+    for history in histories:
+        yield history
+
+
 @pytest.mark.parametrize("file", RECORDED, ids=lambda file: file.stem)
 async def test_a_recorded_history_replays(file: Path) -> None:
     await _replayer().replay_workflow(_history(file.read_text()))
@@ -85,8 +90,7 @@ async def test_an_open_workflow_replays_at_every_step_of_every_journey() -> None
             if told and told[-1].outcome is None:
                 first_waits.setdefault((told[-1].journey, told[-1].step), cut)
 
-    for cut in first_waits.values():
-        await _replayer().replay_workflow(cut)
+    await _replayer().replay_workflows(_one_by_one(first_waits.values()))
 
     assert set(first_waits) == set(_every_wait())
 
@@ -94,8 +98,7 @@ async def test_an_open_workflow_replays_at_every_step_of_every_journey() -> None
 @pytest.mark.prove
 @pytest.mark.parametrize("file", RECORDED, ids=lambda file: file.stem)
 async def test_a_recorded_history_replays_wherever_it_is_cut(file: Path) -> None:
-    for cut in _prefixes(file.read_text()):
-        await _replayer().replay_workflow(cut)
+    await _replayer().replay_workflows(_one_by_one(_prefixes(file.read_text())))
 
 
 def test_every_step_of_every_journey_is_waited_at_in_a_recorded_history() -> None:
@@ -154,8 +157,9 @@ async def test_a_careless_change_is_noticed_at_whatever_step_a_workflow_is_open(
 
 
 async def test_the_same_change_behind_a_patch_lets_go_on_what_began_before() -> None:
-    for file in FOLDER.glob("create_*.json"):
-        await _replayer(Patched).replay_workflow(_history(file.read_text()))
+    await _replayer(Patched).replay_workflows(
+        _one_by_one(_history(file.read_text()) for file in FOLDER.glob("create_*.json"))
+    )
 
 
 async def test_a_patch_is_deprecated_too_early_while_a_history_from_before_it_must_replay() -> None:
