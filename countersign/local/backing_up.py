@@ -1,11 +1,12 @@
 """Backing up a local stack while it runs, and restoring one that does not."""
 
-import os
 import shutil
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+
+from psycopg.conninfo import conninfo_to_dict
 
 from countersign.adapters.ring_file import read_ring_file
 from countersign.adapters.ring_text import KeyRingInvalid, RingText
@@ -17,6 +18,7 @@ from countersign.local.errors import StackError
 from countersign.local.files import PRIVATE_FILE, read_environment, write_private
 from countersign.local.leftovers import end_remembered
 from countersign.local.postgres import EmbeddedPostgres
+from countersign.local.postgres_roles import OWNER
 from countersign.local.supervisor import LEDGER_NAME
 from countersign.local.tcp_ports import free_port
 
@@ -29,12 +31,12 @@ def back_up(data: Path, folder: Path) -> None:
     Temporal first: a workflow that is behind its request catches up, one that is ahead has lost its past. Raises
     StackError, as for a stack whose database or Temporal is not its own.
     """
-    variables = read_environment(data / ENVIRONMENT_NAME)
-    if not (data / TEMPORAL).exists() or not (data / "postgres.json").exists():
+    owner_url = read_environment(data / ENVIRONMENT_NAME).get("COUNTERSIGN_MIGRATION_DATABASE_URL", "")
+    if not (data / TEMPORAL).exists() or conninfo_to_dict(owner_url).get("user") != OWNER:
         raise StackError(f"there is no stack with a PostgreSQL and a Temporal of its own on {data}: see docs/backup.md")
     with BackupFolder.new(folder.absolute()) as backup:
         _copy_sqlite(data / TEMPORAL, backup.path(TEMPORAL))
-        dump_database(data, variables["COUNTERSIGN_MIGRATION_DATABASE_URL"], to=backup.path(DATABASE))
+        dump_database(data, owner_url, to=backup.path(DATABASE))
         for name in (KEY_RING, CHECKPOINTS):
             if (data / name).exists():
                 shutil.copyfile(data / name, backup.path(name))
@@ -46,7 +48,6 @@ def restore(data: Path, folder: Path, *, database: bool = True, temporal: bool =
     The stack must not run. The keys that are there stay if they hold the backup's. Raises StackError.
     """
     backup = BackupFolder.open(folder.absolute())
-    os.umask(0o077)
     with hold_data_folder(data) as held:
         end_remembered(held / LEDGER_NAME)
         told = _restore_keys(held, backup)
