@@ -73,6 +73,12 @@ class Terminal:
 
         asyncio.run(now())
 
+    def signal(self, workflow_id: str, name: str, argument: dict[str, str]) -> None:
+        async def now() -> None:
+            await (await self._client()).get_workflow_handle(workflow_id).signal(name, argument)
+
+        asyncio.run(now())
+
     def schedules(self) -> list[str]:
         """Return the ids of Temporal's schedules."""
 

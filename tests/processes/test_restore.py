@@ -92,24 +92,28 @@ def test_a_temporal_restored_to_before_its_database_goes_on_where_the_requests_s
 ) -> None:
     gone_on = key_at_secret(stack, "gone on")
     ended = key_at_secret(stack, "ended")
+    signalled = stack.person("sam").begin("/v1/fix-credentials", {"session_type": "trade"})
+    signalled.until(lambda shown: shown["step"] == "two_factor_code")
     terminal.run("backup", str(tmp_path / "backup"))
     on_to_activation_code(gone_on)
     on_to_active(on_to_activation_code(ended))
     begun_since = key_at_secret(stack, "begun since")
+    wrong = {"code": "000000", "reveal_challenge": "x" * 43}
+    terminal.signal(f"create-fix-credentials/{signalled.id}", "two_factor_code", wrong)
+    signalled.until(lambda shown: shown["attempts_left"] == 4)
 
     restored(stack, terminal, tmp_path / "backup", only="temporal")
     reconciled(terminal)
 
+    terminal.signal(f"create-fix-credentials/{signalled.id}", "cancel", {"reason": "not taken for the lost code"})
+    assert signalled.until(lambda shown: shown["outcome"] is not None)["outcome"] == "cancelled"
     assert on_to_active(gone_on)["status"] == "active"
     assert on_to_active(on_to_activation_code(begun_since))["status"] == "active"
     assert (ended.shown()["outcome"], key_of(ended)["status"]) == ("activated", "active")
     assert "Every open request has its workflow" in reconciled(terminal)
     events = [each["event"] for each in stack.person("sam").get("/v1/audit-events?limit=500")]
-    assert (events.count("credential:created"), events.count("secret:saved"), events.count("request:ended")) == (
-        3,
-        3,
-        3,
-    )
+    once_each = ("credential:created", "secret:saved", "request:ended")
+    assert [events.count(event) for event in once_each] == [3, 3, 4]
     assert terminal.type("audit", "verify").exit_code == 0
 
 
