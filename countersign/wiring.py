@@ -10,6 +10,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.reconciling import ReconcilingActivities
 from activities.requests import RequestActivities
 from activities.sending import SendingActivities
 from countersign.adapters.checkpoint_file import CheckpointFile
@@ -25,11 +26,12 @@ from countersign.dispatch.dispatcher import Dispatcher
 from countersign.dispatch.messenger import Messenger
 from countersign.dispatch.outbox import Outbox
 from countersign.dispatch.reconcile import Reconciler
+from countersign.dispatch.reconcile_schedule import ReconcileSchedule
 from countersign.domain.errors import DomainError
 from countersign.effects.work import Desk
 from countersign.settings import Settings
 from countersign.storage.database import Database
-from workflows.journeys import JOURNEYS
+from workflows.journeys import WORKFLOWS
 
 API_PURPOSES = frozenset(
     {
@@ -217,10 +219,19 @@ def dispatcher(core: Parts, mail: MailSender) -> Dispatcher:
         client=core.client,
         desk=core.desk,
         outbox=Outbox(desk=core.desk, mail=mail, public_url=core.settings.public_url),
-        reconciler=Reconciler(client=core.client, desk=core.desk),
         audit=audit_keeper(core),
         task_queue=core.settings.task_queue,
     )
+
+
+def reconciler(core: Parts) -> Reconciler:
+    """Return what compares requests with their workflows."""
+    return Reconciler(client=core.client, desk=core.desk, task_queue=core.settings.task_queue)
+
+
+def reconcile_schedule(core: Parts) -> ReconcileSchedule:
+    """Return the schedule that has them compared."""
+    return ReconcileSchedule(client=core.client, task_queue=core.settings.task_queue)
 
 
 def audit_keeper(core: Parts) -> AuditKeeper:
@@ -239,13 +250,13 @@ def workflow_runner() -> SandboxedWorkflowRunner:
 
 
 def worker(core: Parts, *, sms: SmsSender, mail: MailSender) -> Worker:
-    """Return the Temporal worker with all journeys and activities."""
+    """Return the Temporal worker with all workflows and activities."""
     requests = RequestActivities(core.desk)
     sending = SendingActivities(core.desk, sms=sms, mail=mail, public_url=core.settings.public_url)
     return Worker(
         core.client,
         task_queue=core.settings.task_queue,
-        workflows=JOURNEYS,
+        workflows=WORKFLOWS,
         activities=[
             requests.begin_request,
             requests.read_state,
@@ -255,6 +266,7 @@ def worker(core: Parts, *, sms: SmsSender, mail: MailSender) -> Worker:
             requests.give_up_sending,
             requests.await_storage,
             sending.send_code,
+            ReconcilingActivities(reconciler(core).heal_all).reconcile,
         ],
         workflow_runner=workflow_runner(),
         interceptors=[MessageGuard()],

@@ -7,6 +7,7 @@ from contextlib import aclosing, suppress
 
 from countersign import logs
 from countersign.adapters.temporal import forward_core_logs
+from countersign.dispatch.dispatcher import repeat
 from countersign.dispatch.key_watch import KeyWatch
 from countersign.domain.errors import Unavailable
 from countersign.settings import Settings
@@ -16,6 +17,7 @@ from countersign.wiring import (
     dispatcher,
     mail_sender,
     parts,
+    reconcile_schedule,
     require_service_settings,
     sms_sender,
     worker,
@@ -23,6 +25,7 @@ from countersign.wiring import (
 
 _LOG = logging.getLogger(__name__)
 _PAUSE_SECONDS = 1.0
+_SCHEDULE_SECONDS = 600
 
 
 async def run_worker(settings: Settings) -> None:
@@ -68,7 +71,9 @@ async def _proven(watch: KeyWatch, stop: asyncio.Event) -> bool:
 
 async def _work_with_fitting_keys(core: Parts, watch: KeyWatch, stop: asyncio.Event) -> None:
     async with aclosing(sms_sender(core.settings)) as sms, aclosing(mail_sender(core.settings)) as mail:
-        chores = asyncio.create_task(dispatcher(core, mail).run())
+        chores = asyncio.gather(
+            dispatcher(core, mail).run(), repeat(reconcile_schedule(core).keep, seconds=_SCHEDULE_SECONDS)
+        )
         try:
             async with worker(core, sms=sms, mail=mail):
                 _LOG.info("Working on the task queue %s", core.settings.task_queue)

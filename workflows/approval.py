@@ -49,8 +49,11 @@ class Approval(Messages):
         await self._stay(Step.ACCOUNT_MANAGER)
 
     async def end(self) -> str:
-        """Let open handlers finish; return the outcome."""
+        """Let open handlers finish; return the outcome, or begin anew where a request has gone back."""
         await workflow.wait_condition(workflow.all_handlers_finished)
+        if not self._now_at(Step.CLOSED):
+            # A restored database has the request at an earlier step: it goes on from there.
+            workflow.continue_as_new(StartRequest(request_id=self._request_id))
         return str(self._known.outcome)
 
     async def _stay(self, step: Step) -> None:

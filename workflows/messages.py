@@ -4,6 +4,7 @@ Only an update raises. An exception in a signal handler would fail the workflow,
 ``ApplicationError`` in an update handler would wedge it.
 """
 
+import hashlib
 import re
 
 from temporalio import workflow
@@ -148,7 +149,9 @@ class Messages(Following):
         # Whom a signal names proves nothing, so nobody is believed to have sent it.
         anonymous = message.model_copy(update={"actor": Actor(kind=ActorKind.SIGNAL)})
         self._signals += 1
-        verdict = await self._insist(anonymous, key=f"{SIGNAL_KEY}{workflow.info().run_id}:{self._signals}")
+        verdict = await self._insist(
+            anonymous, key=signal_key(anonymous, run_id=workflow.info().run_id, ordinal=self._signals)
+        )
         if verdict is not None and verdict.problem is not None:
             workflow.logger.info("Dropped the signal %s: %s", message.kind, verdict.problem)
 
@@ -163,6 +166,16 @@ class Messages(Following):
         if verdict.problem is not None:
             raise ApplicationError(verdict.detail or verdict.problem, verdict, type=verdict.problem)
         return verdict
+
+
+def signal_key(message: AnyMessage, *, run_id: str, ordinal: int) -> str:
+    """Return what the effect of a signal is stored under: its place in the run, and what it says but for codes.
+
+    A Temporal that was restored counts signals anew from an earlier one: the place alone would take a new signal for
+    one whose history is lost. A digest of six digits would give them away.
+    """
+    said = message.model_dump_json(exclude={"actor", "code", "link_token"})
+    return f"{SIGNAL_KEY}{run_id}:{ordinal}:{hashlib.sha256(said.encode()).hexdigest()[:32]}"
 
 
 def _decision(given: RawValue) -> AccountManagerDecision | None:

@@ -8,6 +8,7 @@ import typer
 from countersign import logs
 from countersign.cli import audit, fix, keys, requests
 from countersign.cli.accounts import accounts_app, users_app
+from countersign.cli.backup import backup, restore
 from countersign.cli.demo import demo
 from countersign.cli.doctor import doctor
 from countersign.cli.people import otp, token
@@ -35,7 +36,7 @@ def main() -> None:
         sys.exit(1)
 
 
-for command in (up, demo, doctor, api, worker, migrate, seed, token, otp):
+for command in (up, demo, doctor, api, worker, migrate, seed, token, otp, backup, restore):
     app.command()(command)
 groups = {
     "requests": requests.app,

@@ -3,11 +3,13 @@
 import asyncio
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
 
+from countersign.cli.context import command_settings
 from countersign.cli.output import console, listing, moment, print_json
 
 if TYPE_CHECKING:
@@ -53,6 +55,29 @@ def thaw(account_id: Annotated[UUID, typer.Argument(metavar="ID")]) -> None:
     typer.echo(f"Account {account_id} may issue again.")
 
 
+@accounts_app.command()
+def contain(
+    account_ids: Annotated[list[UUID] | None, typer.Argument(metavar="[ID]...", help="These accounts.")] = None,
+    *,
+    checkpoints: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="All whose audit trail does not reach what these checkpoints signed."),
+    ] = None,
+    everyone: Annotated[bool, typer.Option("--all", help="All accounts.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which accounts, and change nothing.")] = False,
+) -> None:
+    """After a restore: freeze accounts, end their requests, switch off their credentials, sign their people out."""
+    from countersign.domain.errors import InvalidInput
+
+    if [bool(account_ids), checkpoints is not None, everyone].count(True) != 1:
+        raise InvalidInput("Name accounts, or give --checkpoints FILE, or --all.")
+    concerned = account_ids or _behind(checkpoints, everyone=everyone)
+    for line in asyncio.run(_contain(concerned, dry_run=dry_run)):
+        typer.echo(line)
+    if not concerned:
+        typer.echo("Every account's trail reaches as far as the checkpoints say.")
+
+
 @users_app.command()
 def change(
     user_id: Annotated[UUID, typer.Argument(metavar="USER_ID")],
@@ -87,6 +112,39 @@ async def _thaw(account_id: UUID) -> None:
 
     async with opened() as core, core.desk.on_account(account_id, at=datetime.now(UTC), actor=OPS) as work:
         await end_freeze(work)
+
+
+def _behind(checkpoints: Path | None, *, everyone: bool) -> list[UUID]:
+    from countersign.auditing.verifying import Verifier
+    from countersign.cli.audit import audit_keys, database_address
+    from countersign.storage.audit_reading import snapshot
+
+    settings = command_settings()
+    with snapshot(database_address(settings)) as trails:
+        if everyone:
+            return [UUID(account_id) for account_id in trails.heads()]
+        report = Verifier(audit_keys(settings)).verify_database(trails, checkpoint_file=checkpoints)
+    return sorted({UUID(finding.account_id) for finding in report.findings if finding.account_id})
+
+
+async def _contain(account_ids: list[UUID], *, dry_run: bool) -> list[str]:
+    from countersign.cli.server_side import OPS, opened
+    from countersign.domain.errors import NotFound
+    from countersign.effects.containing import contain as contain_account
+
+    if dry_run:
+        return [f"Account {account_id} would be contained." for account_id in account_ids]
+    lines = []
+    async with opened() as core:
+        for account_id in account_ids:
+            try:
+                done = await contain_account(core.desk, account_id, at=datetime.now(UTC), actor=OPS)
+            except NotFound:
+                lines.append(f"Account {account_id} is not in the database at all.")
+                continue
+            off = f"{done.credentials} credentials off, {done.requests} requests ended"
+            lines.append(f"Account {account_id}: issuing frozen, {off}.")
+    return lines
 
 
 async def _change(user_id: UUID, wanted: "UserChange") -> "list[Request]":

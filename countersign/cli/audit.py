@@ -63,7 +63,7 @@ def export(
     from countersign.domain.errors import Conflict
     from countersign.storage.audit_reading import snapshot
 
-    with snapshot(_database(command_settings())) as trails:
+    with snapshot(database_address(command_settings())) as trails:
         if to is None:
             write(trails, sys.stdout.buffer, account_id=account, since=since)
             return
@@ -101,8 +101,8 @@ def archive(
     from countersign.auditing.archiving import archive as move
 
     settings = command_settings()
-    url = settings.migration_database_url.get_secret_value() or _database(settings)
-    done = move(url, keys=_keys(settings), before=before.replace(tzinfo=UTC), file=to, drop=drop)
+    url = settings.migration_database_url.get_secret_value() or database_address(settings)
+    done = move(url, keys=audit_keys(settings), before=before.replace(tzinfo=UTC), file=to, drop=drop)
     kept = "deleted" if drop else "detached"
     typer.echo(f"Archived {done.events:,} events to {to}; {kept}: {', '.join(done.partitions)}.")
 
@@ -113,12 +113,12 @@ def _verify(account: UUID | None, checkpoints: Path | None, archives: list[Path]
     from countersign.storage.audit_reading import snapshot
 
     settings = command_settings()
-    verifier = Verifier(_keys(settings))
+    verifier = Verifier(audit_keys(settings))
     if offline:
         if account is not None or not archives:
             raise InvalidInput("--offline verifies the files of --archive, whole.")
         return verifier.verify_files(archives, checkpoint_file=checkpoints)
-    with snapshot(_database(settings)) as trails:
+    with snapshot(database_address(settings)) as trails:
         return verifier.verify_database(trails, account, checkpoint_file=checkpoints, archives=archives)
 
 
@@ -131,7 +131,8 @@ async def _checkpoint() -> int:
         return await audit_keeper(core).checkpoint_now()
 
 
-def _database(settings: "Settings") -> str:
+def database_address(settings: "Settings") -> str:
+    """Return where the database is; raises ``SettingsMissing``."""
     from countersign.wiring import SettingsMissing
 
     url = settings.database_url.get_secret_value()
@@ -140,7 +141,8 @@ def _database(settings: "Settings") -> str:
     return url
 
 
-def _keys(settings: "Settings") -> "KeyRing":
+def audit_keys(settings: "Settings") -> "KeyRing":
+    """Return the keys that trails are verified with; raises ``SettingsMissing``."""
     from countersign.adapters.keyring import Purpose, load_key_ring
     from countersign.adapters.ring_text import KeyRingInvalid
     from countersign.wiring import SettingsMissing

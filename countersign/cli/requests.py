@@ -10,7 +10,7 @@ from countersign.cli.output import console, fields, listing, moment, print_json
 
 if TYPE_CHECKING:
     from api.schemas import RequestOut
-    from countersign.dispatch.reconcile import Reconciler
+    from countersign.dispatch.reconcile import Difference
     from countersign.storage.ledger import AuditEvent
     from countersign.storage.oversight import CodeDelivery
     from countersign.storage.requests import Request
@@ -19,6 +19,20 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="For ops: look at requests, and end them.")
 
 RequestId = Annotated[UUID, typer.Argument(metavar="ID", help="The request's id: the end of its workflow id.")]
+# By the kind of difference (countersign.dispatch.reconcile.Kind).
+_DONE = {
+    "ended": "had ended in Temporal; its request is closed now.",
+    "lost": "was not in Temporal; it goes on where its request stands.",
+    "behind": "ran on after its request; it was told to look again.",
+    "orphan": "had no request in the database; it is terminated now.",
+}
+_WOULD_BE_DONE = {
+    "ended": "has ended in Temporal; its request would be closed.",
+    "lost": "is not in Temporal; it would be started where its request stands.",
+    "behind": "runs on after its request; it would be told to look again.",
+    "orphan": "has no request in the database; it would be terminated.",
+}
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 
 
@@ -62,16 +76,21 @@ def cancel(
 
 
 @app.command()
-def reconcile(*, as_json: AsJson = False) -> None:
-    """Close every open request whose workflow was ended in Temporal, or is gone."""
-    closed = asyncio.run(_reconcile())
+def reconcile(
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what differs, and change nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare all requests with their workflows, and heal what differs; for the time after a restore, too."""
+    found = asyncio.run(_reconcile(heal=not dry_run))
     if as_json:
-        print_json(closed)
+        print_json(found)
         return
-    for request_id in closed:
-        typer.echo(f"Closed {request_id}: its workflow had ended in Temporal.")
-    if not closed:
-        typer.echo("Every open request has its workflow.")
+    done = _WOULD_BE_DONE if dry_run else _DONE
+    for difference in found:
+        typer.echo(f"{difference.workflow_id}: {done[difference.kind]}")
+    if not found:
+        typer.echo("Every open request has its workflow, and every workflow its request.")
 
 
 async def _list(*, only_open: bool, account: UUID | None, limit: int) -> list[tuple[UUID, "RequestOut"]]:
@@ -122,23 +141,21 @@ async def _cancel(request_id: UUID, reason: str | None) -> str:
 
 async def _close_without_workflow(core: "Parts", request: "Request") -> str:
     from countersign.domain.errors import Unavailable
+    from countersign.wiring import reconciler
 
-    if not await _reconciler(core).close_if_ended(request):
+    if not await reconciler(core).close_if_over(request):
         raise Unavailable("No worker answers for it now; see later whether it was cancelled, or cancel it again.")
     return f"{request.workflow_id} had ended in Temporal; its request is closed now."
 
 
-async def _reconcile() -> list[UUID]:
+async def _reconcile(*, heal: bool) -> "list[Difference]":
     from countersign.cli.server_side import opened
+    from countersign.wiring import reconciler
 
     async with opened(temporal=True) as core:
-        return await _reconciler(core).close_all_ended()
-
-
-def _reconciler(core: "Parts") -> "Reconciler":
-    from countersign.dispatch.reconcile import Reconciler
-
-    return Reconciler(client=core.client, desk=core.desk)
+        comparing = reconciler(core)
+        found = await comparing.find()
+        return [each for each in found if await comparing.heal(each)] if heal else found
 
 
 async def _find(core: "Parts", request_id: UUID) -> "Request":

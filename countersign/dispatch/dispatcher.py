@@ -13,7 +13,6 @@ from temporalio.service import RPCError, RPCStatusCode
 from countersign.adapters.temporal import answered_within
 from countersign.dispatch.audit_keeping import AuditKeeper
 from countersign.dispatch.outbox import Outbox
-from countersign.dispatch.reconcile import Reconciler
 from countersign.dispatch.start import start_workflow
 from countersign.effects.work import Desk
 from countersign.storage import heartbeats, requests
@@ -24,7 +23,6 @@ _AT_ONCE = 50
 _GIVE_THE_API_TIME = timedelta(seconds=3)
 _STUCK_AFTER = timedelta(seconds=15)
 _RPC_TIMEOUT = timedelta(seconds=5)
-_RECENT = timedelta(hours=24)
 _LOOK_FOR_CHECKPOINT_SECONDS = 60
 _PARTITIONS_SECONDS = 3600
 
@@ -36,7 +34,6 @@ class Dispatcher:
     client: Client
     desk: Desk
     outbox: Outbox
-    reconciler: Reconciler
     audit: AuditKeeper
     task_queue: str
 
@@ -46,14 +43,13 @@ class Dispatcher:
         ``hurry``: how much shorter the shortest pauses are, for tests that wait for what comes after them.
         """
         async with asyncio.TaskGroup() as chores:
-            chores.create_task(_repeat(self.outbox.send_due, seconds=0.5 / hurry))
-            chores.create_task(_repeat(self.start_unstarted, seconds=1))
-            chores.create_task(_repeat(self.nudge, seconds=1 / hurry))
-            chores.create_task(_repeat(self.erase_revealed, seconds=5))
-            chores.create_task(_repeat(self.reconcile, seconds=30))
-            chores.create_task(_repeat(self.beat, seconds=4))
-            chores.create_task(_repeat(self.audit.checkpoint, seconds=_LOOK_FOR_CHECKPOINT_SECONDS))
-            chores.create_task(_repeat(self.audit.make_partitions, seconds=_PARTITIONS_SECONDS))
+            chores.create_task(repeat(self.outbox.send_due, seconds=0.5 / hurry))
+            chores.create_task(repeat(self.start_unstarted, seconds=1))
+            chores.create_task(repeat(self.nudge, seconds=1 / hurry))
+            chores.create_task(repeat(self.erase_revealed, seconds=5))
+            chores.create_task(repeat(self.beat, seconds=4))
+            chores.create_task(repeat(self.audit.checkpoint, seconds=_LOOK_FOR_CHECKPOINT_SECONDS))
+            chores.create_task(repeat(self.audit.make_partitions, seconds=_PARTITIONS_SECONDS))
 
     async def start_unstarted(self) -> None:
         """Start the workflows of requests that were accepted while Temporal did not answer."""
@@ -78,12 +74,6 @@ class Dispatcher:
         """Erase copies of secrets that were shown and whose two minutes are over."""
         async with self.desk.database.connection() as connection:
             await requests.erase_revealed(connection, before=datetime.now(UTC) - self.desk.rules.reveal_repeatable)
-
-    async def reconcile(self) -> None:
-        """Close requests whose workflow ended badly."""
-        closed = await self.reconciler.close_recently_ended(within=_RECENT)
-        if closed:
-            _LOG.warning("Closed %d requests whose workflow was ended in Temporal", len(closed))
 
     async def beat(self) -> None:
         """Say that a worker is at work, and that it reaches Temporal: pages say so when none does."""
@@ -114,7 +104,8 @@ def _one_of_many(chore: str, request: Request) -> Iterator[None]:
         _LOG.warning("Could not %s %s: %s", chore, request.workflow_id, error.status)
 
 
-async def _repeat(chore: Callable[[], Awaitable[object]], *, seconds: float) -> None:
+async def repeat(chore: Callable[[], Awaitable[object]], *, seconds: float) -> None:
+    """Do the chore until cancelled, whatever it raises, with pauses between."""
     ill = False
     while True:
         try:

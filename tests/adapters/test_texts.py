@@ -16,6 +16,7 @@ NOTICES = [
     "activation_requested",
     "activation_reminder",
     "activation_rejected",
+    "request_closed",
     "issuing_frozen",
 ]
 NOTICE: dict[str, Any] = {

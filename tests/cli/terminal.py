@@ -69,16 +69,32 @@ class Terminal:
 
     def terminate(self, workflow_id: str) -> None:
         async def now() -> None:
-            client: Client = await connect(
-                address=self.settings.temporal_address,
-                namespace=self.settings.temporal_namespace,
-                key_ring=load_key_ring(
-                    json_text="", file=self.settings.key_ring_file, purposes=frozenset({Purpose.PAYLOAD})
-                ),
-            )
-            await client.get_workflow_handle(workflow_id).terminate()
+            await (await self._client()).get_workflow_handle(workflow_id).terminate()
 
         asyncio.run(now())
+
+    def signal(self, workflow_id: str, name: str, argument: dict[str, str]) -> None:
+        async def now() -> None:
+            await (await self._client()).get_workflow_handle(workflow_id).signal(name, argument)
+
+        asyncio.run(now())
+
+    def schedules(self) -> list[str]:
+        """Return the ids of Temporal's schedules."""
+
+        async def now() -> list[str]:
+            return [each.id async for each in await (await self._client()).list_schedules()]
+
+        return asyncio.run(now())
+
+    async def _client(self) -> Client:
+        return await connect(
+            address=self.settings.temporal_address,
+            namespace=self.settings.temporal_namespace,
+            key_ring=load_key_ring(
+                json_text="", file=self.settings.key_ring_file, purposes=frozenset({Purpose.PAYLOAD})
+            ),
+        )
 
 
 class Silent(Narrator):

@@ -2,6 +2,8 @@ import json
 from typing import Any
 from uuid import uuid4
 
+from countersign.cli import requests
+from countersign.dispatch.reconcile import Kind
 from countersign.domain.errors import InvalidInput, NotFound, RequestClosed
 from tests.cli.terminal import Terminal
 
@@ -92,9 +94,23 @@ def test_reconcile_closes_what_was_terminated_and_nothing_else(terminal: Termina
     dead = terminal.asked_for_activation()
     terminal.terminate(dead["workflow_id"])
 
+    would_be = terminal.run("requests", "reconcile", "--dry-run")
+    still_open = _shown(terminal, dead["id"])["request"]["outcome"] is None
     said = terminal.run("requests", "reconcile")
 
-    assert f"Closed {dead['id']}" in said
-    assert waiting["id"] not in said
+    assert would_be == f"{dead['workflow_id']}: has ended in Temporal; its request would be closed.\n"
+    assert still_open
+    assert said == f"{dead['workflow_id']}: had ended in Temporal; its request is closed now.\n"
+    assert _shown(terminal, dead["id"])["request"]["outcome"] == "cancelled"
     assert _shown(terminal, waiting["id"])["request"]["outcome"] is None
-    assert terminal.run("requests", "reconcile") == "Every open request has its workflow.\n"
+    assert terminal.run("requests", "reconcile") == (
+        "Every open request has its workflow, and every workflow its request.\n"
+    )
+
+
+def test_every_difference_between_request_and_workflow_has_its_words() -> None:
+    assert set(requests._DONE) == set(requests._WOULD_BE_DONE) == set(Kind)
+
+
+def test_a_worker_sees_to_it_that_requests_are_reconciled_on_schedule(terminal: Terminal) -> None:
+    assert "reconcile/countersign" in terminal.schedules()

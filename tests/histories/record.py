@@ -13,7 +13,6 @@ import asyncio
 import re
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -24,7 +23,6 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from countersign.adapters.keyring import Purpose, new_key_ring_json
-from countersign.domain.messages import Cancel, RecoveryCode
 from countersign.domain.rules import Rules
 from countersign.local.issuer import ISSUER, Issuer, load_or_make_issuer
 from countersign.local.postgres import EmbeddedPostgres
@@ -34,8 +32,9 @@ from countersign.settings import Settings
 from countersign.storage.migrate import migrate
 from countersign.wiring import parts
 from tests.adapters.standins import SendGridStandIn, TwilioStandIn
-from tests.support.cast import Cast, Flow, Providers
-from tests.support.security import begin_change, changed, enter_recovery_code, new_code, new_phone_of, recovery_codes
+from tests.histories.tales import IN_A_HURRY, PATIENT, Tale
+from tests.support.cast import Providers
+from tests.support.recorded import scrub
 from tests.support.stage import Stage, ended, set_stage
 
 FOLDER = Path(__file__).parent
@@ -48,202 +47,6 @@ _QUICK = Rules(
     first_reminder=timedelta(seconds=0.5),
     second_reminder=timedelta(seconds=1),
 )
-Tale = Callable[[Cast], Awaitable[Flow]]
-
-
-async def create_activated(cast: Cast) -> Flow:
-    flow = await (await cast.sms_owner.create_api_key()).to_activation_code()
-    await flow.enter_activation_code("000000")
-    await flow.enter_activation_code()
-    return flow
-
-
-async def create_with_resent_code_then_later(cast: Cast) -> Flow:
-    flow = await cast.sms_owner.create_api_key()
-    await flow.code()
-    await flow.post("/two-factor-code/resend")
-    await flow.to_choice()
-    await flow.choose("later")
-    return flow
-
-
-async def create_refused(cast: Cast) -> Flow:
-    flow = await cast.owner.create_api_key()
-    for number in range(5):
-        await flow.enter_code(f"00000{number}")
-    return flow
-
-
-async def create_by_signals_then_cancelled(cast: Cast) -> Flow:
-    flow = await cast.owner.create_api_key()
-    await flow.to_secret()
-    await flow.handle.signal("two_factor_code", {"code": "000000"})
-    await flow.handle.signal("cancel", Cancel(reason="recorded"))
-    return flow
-
-
-async def create_superseded(cast: Cast) -> Flow:
-    flow = await (await cast.owner.create_api_key()).to_activation_code()
-    await cast.owner.post(f"/api-keys/{(await flow.shown())['credential_id']}/deactivations")
-    return flow
-
-
-async def create_cancelled_in_temporal(cast: Cast) -> Flow:
-    flow = await cast.owner.create_api_key()
-    await flow.handle.cancel()
-    return flow
-
-
-async def create_expired(cast: Cast) -> Flow:
-    return await cast.owner.create_api_key()
-
-
-async def create_abandoned(cast: Cast) -> Flow:
-    return await (await cast.owner.create_api_key()).to_secret()
-
-
-async def create_unconfirmed(cast: Cast) -> Flow:
-    return await (await cast.owner.create_api_key()).to_activation_code()
-
-
-async def fix_activated(cast: Cast) -> Flow:
-    return await _decided(cast, await (await cast.sms_owner.create_fix()).to_account_manager(), "activate")
-
-
-async def fix_rejected(cast: Cast) -> Flow:
-    return await _decided(cast, await (await cast.owner.create_fix()).to_account_manager(), "reject")
-
-
-async def fix_forged_then_activated(cast: Cast) -> Flow:
-    flow = await (await cast.owner.create_fix()).to_account_manager()
-    await flow.handle.signal("account_manager_decision", {})
-    await flow.handle.signal("account_manager_decision")
-    return await _decided(cast, flow, "activate")
-
-
-async def fix_reminded_then_activated(cast: Cast) -> Flow:
-    flow = await (await cast.owner.create_fix()).to_account_manager()
-    await asyncio.sleep(1.5)
-    return await _decided(cast, flow, "activate")
-
-
-async def fix_expired(cast: Cast) -> Flow:
-    return await cast.owner.create_fix()
-
-
-async def edit_activated(cast: Cast) -> Flow:
-    flow = await (await _edit(cast)).to_activation_code()
-    await flow.enter_activation_code()
-    return flow
-
-
-async def edit_later(cast: Cast) -> Flow:
-    flow = await (await _edit(cast)).to_choice()
-    await flow.choose("later")
-    return flow
-
-
-async def api_key_activated(cast: Cast) -> Flow:
-    flow = await cast.owner.begin(f"/api-keys/{await cast.owner.inactive_api_key()}/activations")
-    await flow.enter_code()
-    return flow
-
-
-async def fix_activation_activated(cast: Cast) -> Flow:
-    credentials = await cast.owner.inactive_fix()
-    flow = await cast.owner.begin(f"/fix-credentials/{credentials['id']}/activations")
-    return await _decided(cast, flow, "activate")
-
-
-async def fix_activation_rejected(cast: Cast) -> Flow:
-    credentials = await cast.owner.inactive_fix()
-    flow = await cast.owner.begin(f"/fix-credentials/{credentials['id']}/activations")
-    return await _decided(cast, flow, "reject")
-
-
-async def fix_activation_superseded(cast: Cast) -> Flow:
-    credentials = await cast.owner.inactive_fix()
-    flow = await cast.owner.begin(f"/fix-credentials/{credentials['id']}/activations")
-    await cast.owner.post(f"/fix-credentials/{credentials['id']}/deactivations")
-    return flow
-
-
-async def two_factor_turned_on(cast: Cast) -> Flow:
-    return await changed(cast.bare_owner, "authenticator")
-
-
-async def two_factor_moved_to_sms(cast: Cast) -> Flow:
-    flow = await begin_change(cast.owner, "sms", phone=new_phone_of(cast.owner))
-    await flow.enter_code("000000")
-    await flow.enter_code()
-    await flow.post("/two-factor-code/resend")
-    await flow.enter_code(await new_code(flow))
-    return flow
-
-
-async def two_factor_off_by_recovery_code(cast: Cast) -> Flow:
-    codes = await recovery_codes(await changed(cast.owner, "recovery_codes"))
-    flow = await begin_change(cast.owner, "off")
-    await enter_recovery_code(flow, codes[0])
-    return flow
-
-
-async def two_factor_change_by_signals_then_cancelled(cast: Cast) -> Flow:
-    flow = await begin_change(cast.owner, "authenticator")
-    await flow.handle.signal("recovery_code", RecoveryCode(code="0000-0000-0000-0000"))
-    await flow.handle.signal("cancel", Cancel(reason="recorded"))
-    return flow
-
-
-async def two_factor_change_expired(cast: Cast) -> Flow:
-    return await begin_change(cast.bare_owner, "authenticator")
-
-
-PATIENT: list[Tale] = [
-    create_activated,
-    create_with_resent_code_then_later,
-    create_refused,
-    create_by_signals_then_cancelled,
-    create_superseded,
-    create_cancelled_in_temporal,
-    fix_activated,
-    fix_rejected,
-    fix_forged_then_activated,
-    edit_activated,
-    edit_later,
-    api_key_activated,
-    fix_activation_activated,
-    fix_activation_rejected,
-    fix_activation_superseded,
-    two_factor_turned_on,
-    two_factor_moved_to_sms,
-    two_factor_off_by_recovery_code,
-    two_factor_change_by_signals_then_cancelled,
-]
-IN_A_HURRY: list[Tale] = [
-    create_expired,
-    create_abandoned,
-    create_unconfirmed,
-    fix_expired,
-    fix_reminded_then_activated,
-    two_factor_change_expired,
-]
-
-
-async def _edit(cast: Cast) -> Flow:
-    form = {"permissions": ["trade"], "ip_whitelist": "203.0.113.7", "acknowledge_deactivation": True}
-    return await cast.owner.begin(f"/api-keys/{await cast.owner.inactive_api_key()}/edits", form)
-
-
-async def _decided(cast: Cast, flow: Flow, decision: str) -> Flow:
-    shown = await flow.shown()
-    manager = cast.account_manager
-    path = f"/account-manager/fix-credentials/{shown['name']}"
-    version = (await manager.get(path)).json()["version"]
-    form = {"decision": decision, "reason": "recorded", "version": version}
-    response = await manager.post(f"{path}/decision", form)
-    assert response.status_code == 200, response.text
-    return flow
 
 
 async def _connect(*, address: str, namespace: str, **_others: object) -> Client:
@@ -269,7 +72,7 @@ async def _record(stage: Stage, tale: Tale) -> None:
         history = await flow.handle.fetch_history()
     # Tracebacks tell where things lie on the machine; replay does not look at them.
     text = re.sub(r'"stackTrace": "(?:[^"\\]|\\.)*"', '"stackTrace": ""', history.to_json())
-    (FOLDER / f"{tale.__name__}.json").write_text(text)
+    (FOLDER / f"{tale.__name__}.json").write_text(scrub(text))
     sys.stdout.write(f"{tale.__name__}: {outcome}, {len(history.events)} events\n")
 
 

@@ -1,7 +1,6 @@
 """What an attacker, or a mistaken operator, tried once with success."""
 
 import asyncio
-from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -10,8 +9,8 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from countersign.dispatch.reconcile import Reconciler
 from countersign.domain.messages import Actor, ActorKind, Cancel, ResendCode
+from countersign.wiring import reconciler
 from tests.support.answers import problem
 from tests.support.cast import Cast, Flow
 from tests.support.fix import audit, decide, decided, name_of, waiting_for_manager
@@ -19,11 +18,9 @@ from tests.support.patience import eventually
 from tests.support.rows import change, let_deadline_pass
 from tests.support.stage import settle
 
-_HOUR = timedelta(hours=1)
 
-
-async def reconcile(cast: Cast) -> list[UUID]:
-    return await Reconciler(client=cast.core.client, desk=cast.core.desk).close_recently_ended(within=_HOUR)
+async def differing(cast: Cast) -> set[UUID | None]:
+    return {each.request_id for each in await reconciler(cast.core).find()}
 
 
 async def listed_as_ended(cast: Cast, workflow_id: str) -> bool:
@@ -48,7 +45,7 @@ async def test_a_workflow_that_ops_reset_keeps_its_request(cast: Cast) -> None:
     )
     await eventually(lambda: listed_as_ended(cast, flow.workflow_id))
 
-    assert UUID(flow.id) not in await reconcile(cast)
+    assert UUID(flow.id) not in await differing(cast)
 
     decided(await decide(cast.account_manager, await name_of(flow)))
     assert await flow.outcome() == "activated"
@@ -60,7 +57,7 @@ async def test_a_terminated_workflow_of_somebody_else_closes_no_request(cast: Ca
     await foreign.terminate()
     await eventually(lambda: listed_as_ended(cast, foreign.id))
 
-    assert UUID(flow.id) not in await reconcile(cast)
+    assert UUID(flow.id) not in await differing(cast)
     assert await flow.step() == "account_manager"
 
 

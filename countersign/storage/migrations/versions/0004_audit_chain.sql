@@ -1,3 +1,4 @@
+-- contract: since r0004: the code of before it reads on, and has no effects until it is replaced (decision 0013).
 -- What is recorded for good refuses to change, whatever its name --------------------------------------------------
 CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
