@@ -1,6 +1,7 @@
 """The connection pool: it heals after an outage and hands out transactions."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, LiteralString, TypeVar
 
@@ -24,6 +25,7 @@ Values = dict[str, Any] | tuple[Any, ...] | None
 Row = TypeVar("Row")
 
 _WAIT_SECONDS = 3.0
+_INSIST_SECONDS = 0.2
 _OPTIONS = "-c statement_timeout=10s -c idle_in_transaction_session_timeout=30s -c timezone=UTC"
 
 
@@ -62,6 +64,20 @@ class Database:
                 yield connection
         except _AWAY as error:
             raise Unavailable("The database does not answer; nothing is lost, try again.") from error
+
+    async def insist(self, note: Callable[[Connection], Awaitable[object]]) -> None:
+        """Store what nobody else knows, and return once it is stored: a database that is away is waited for.
+
+        ``note`` must be safe to repeat: an answer that was lost looks like a database that is away.
+        """
+        while True:
+            try:
+                async with self.connection() as connection:
+                    await note(connection)
+            except Unavailable:
+                await asyncio.sleep(_INSIST_SECONDS)
+            else:
+                return
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
