@@ -30,6 +30,8 @@ from countersign.domain.messages import (
 from workflows.following import Following
 
 SIGNAL_KEY = "signal:"
+# Parts the key of a message from what makes its update id another one.
+AGAIN = "~again:"
 _GARBAGE_IS_REFUSED = "garbage-decision-is-refused"
 _NOTHING = RawValue(Payload())
 _UPDATE_ID = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
@@ -153,12 +155,13 @@ class Messages(Following):
 
     async def _asked(self, message: AnyMessage) -> Verdict:
         update = workflow.current_update_info()
-        if update is None or not _UPDATE_ID.fullmatch(update.id) or update.id.startswith(SIGNAL_KEY):
+        if update is None or not _UPDATE_ID.fullmatch(update.id) or update.id.startswith((SIGNAL_KEY, AGAIN)):
             raise ApplicationError("The update id must have 1 to 200 printable characters.", type="invalid-input")
         if message.actor.kind in {ActorKind.SYSTEM, ActorKind.MAIL_LINK}:
             raise ApplicationError("Nobody sends messages as the system, or as a mail.", type="forbidden")
         # The deadline is held against the moment the message arrives, not against when its turn comes.
-        verdict = await self._deliver(message, key=update.id, at=workflow.now())
+        key = update.id.partition(AGAIN)[0]
+        verdict = await self._deliver(message, key=key, at=workflow.now())
         if verdict.problem is not None:
             raise ApplicationError(verdict.detail or verdict.problem, verdict, type=verdict.problem)
         return verdict

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 from weakref import WeakValueDictionary
 
 from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
@@ -18,6 +18,7 @@ from countersign.effects.steps import closed
 from countersign.effects.work import Desk, found
 from countersign.storage import requests, verdicts
 from countersign.storage.requests import Request
+from workflows.messages import AGAIN
 
 # Temporal allows 10 updates in flight a workflow, and shares local activities among too many of them.
 _AT_ONCE = 4
@@ -53,11 +54,8 @@ class Messenger:
             raise
 
     async def _update(self, request: Request, message: AnyMessage, key: str) -> None:
-        handle = self.client.get_workflow_handle(request.workflow_id)
         try:
-            await handle.execute_update(message.kind, message, id=key, result_type=Verdict, rpc_timeout=self.timeout)
-        except WorkflowUpdateFailedError as failure:
-            raise _problem(failure) from None
+            await self._ask(request, message, key)
         except WorkflowUpdateRPCTimeoutOrCancelledError:
             raise _unanswered() from None
         except RPCError as error:
@@ -66,6 +64,22 @@ class Messenger:
             await self._answer_gone(request.id, key)
         except RuntimeError:  # a lazy client that never reached Temporal
             raise _unanswered() from None
+
+    async def _ask(self, request: Request, message: AnyMessage, key: str) -> None:
+        try:
+            await self._execute(request, message, update_id=key)
+        except Unavailable:
+            # Temporal keeps that answer under its id for good, although the message had no effect and may have one now.
+            await self._execute(request, message, update_id=f"{key}{AGAIN}{uuid4().hex}")
+
+    async def _execute(self, request: Request, message: AnyMessage, *, update_id: str) -> None:
+        handle = self.client.get_workflow_handle(request.workflow_id)
+        try:
+            await handle.execute_update(
+                message.kind, message, id=update_id, result_type=Verdict, rpc_timeout=self.timeout
+            )
+        except WorkflowUpdateFailedError as failure:
+            raise _problem(failure) from None
 
     async def _nudge(self, request: Request) -> None:
         # An update that got no answer may have had its effect, and then be lost with worker or server.

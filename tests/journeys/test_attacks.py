@@ -64,7 +64,7 @@ async def test_a_terminated_workflow_of_somebody_else_closes_no_request(cast: Ca
     assert await flow.step() == "account_manager"
 
 
-@pytest.mark.parametrize("update_id", ["x" * 201, "line\nbreak", "signal:mine"])
+@pytest.mark.parametrize("update_id", ["x" * 201, "line\nbreak", "signal:mine", "~again:mine"])
 async def test_an_update_id_that_cannot_be_kept_is_refused_and_wedges_nothing(cast: Cast, update_id: str) -> None:
     flow = await cast.owner.create_fix()
 
