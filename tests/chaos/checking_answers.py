@@ -23,6 +23,7 @@ _LEAVES = {
     "cancel": "request:ended",
 }
 _ONCE = ("two-factor:passed", "secret:shown", "secret:saved", "request:ended", "account-manager:decided")
+_NOTICES = {"activation_reminder": 2}
 _FRESH_SECONDS = 50
 
 
@@ -101,6 +102,10 @@ def one_effect(evidence: Evidence) -> Iterator[str]:
     yield from (f"one key of {path} began {len(ids)} requests" for (_, path, _), ids in starts.items() if len(ids) > 1)
     begun, keys = Counter(each["user_id"] for each in evidence.requests), Counter(user for user, _, _ in starts)
     yield from (f"{keys[user]} keys began {count} requests" for user, count in begun.items() if count > keys[user])
+    told_of = Counter((each["request_id"], each["user_id"], each["event"]) for each in evidence.notices)
+    for (request_id, _, event), count in told_of.items():
+        if request_id is not None and count > _NOTICES.get(event, 1):
+            yield f"request {request_id}: one person is told {count} times of {event}"
     for request in evidence.requests:
         counted = Counter(each["event"] for each in evidence.events_of(request["id"]))
         told = f"{request['journey']}/{request['id']}"

@@ -27,7 +27,7 @@ _TABLES: dict[str, LiteralString] = {
                  FROM audit_events ORDER BY audit_events.account_id, number""",
     "challenges": "SELECT *, id::text, request_id::text FROM challenges",
     "sends": "SELECT *, challenge_id::text FROM code_sends",
-    "notices": "SELECT *, id::text, due_at < now() AS due FROM notices",
+    "notices": "SELECT *, id::text, request_id::text, due_at < now() AS due FROM notices",
     "keys": "SELECT *, request_id::text, user_id::text FROM idempotency_keys",
 }
 

@@ -149,7 +149,7 @@ class Stack:
             "COUNTERSIGN_SENDGRID_API_KEY": "key",
             "COUNTERSIGN_SENDGRID_FROM": "countersign@example.com",
             "COUNTERSIGN_SENDGRID_BASE_URL": self.sendgrid.url,
-            "COUNTERSIGN_PROVIDER_TIMEOUT_SECONDS": "2",
+            "COUNTERSIGN_PROVIDER_TIMEOUT_SECONDS": "4",
             "COUNTERSIGN_PUBLIC_URL": "https://countersign.example",
             **{f"COUNTERSIGN_QUOTAS__{name}": "0" for name in _QUOTAS},
             **{f"COUNTERSIGN_RULES__{name}": value for name, value in _RULES.items()},

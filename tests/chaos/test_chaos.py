@@ -96,6 +96,10 @@ def _begin_twice(evidence: Evidence) -> None:
     evidence.calls.append(replace(call, answer={"id": other["id"]}))
 
 
+def _tell_twice(evidence: Evidence) -> None:
+    evidence.notices.append({**_find(evidence.notices, event="credential_created"), "id": "another"})
+
+
 def _send_again(evidence: Evidence) -> None:
     first = evidence.confirmed_mails[-1]
     evidence.confirmed_mails.append(replace(first, at=first.at + 60))
@@ -141,6 +145,7 @@ _DOCTORED: dict[Callable[[Evidence], None], str] = {
     _forget_the_mailed_code: "no activation without its confirmation",
     _lose_what_was_saved: "nothing acknowledged is lost",
     _begin_twice: "one key has one effect",
+    _tell_twice: "one key has one effect",
     _send_again: "a send that the provider confirmed is not sent again",
     _send_another_code: "a repeated delivery repeats the code",
     _send_nothing: "what is said to be sent was sent, and nothing else",
