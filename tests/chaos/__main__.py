@@ -24,7 +24,8 @@ def main() -> int:
         keep=arguments.keep,
     )
     done = asyncio.run(run(options))
-    text = report(done, command=f'make chaos ARGS="{" ".join(sys.argv[1:])}"')
+    asked = f"--journeys {options.journeys} --faults {options.faults} --seed {options.seed}"
+    text = report(done, command=f'make chaos ARGS="{asked}"')
     sys.stdout.write(f"{text}\n\n")
     sys.stdout.write("".join(f"{each}\n" for each in done.findings[:_MOST_TOLD]))
     if arguments.write:
