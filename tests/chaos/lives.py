@@ -171,9 +171,9 @@ class Life:
             if call.status == 410:
                 await self._do("DELETE", f"/v1/requests/{request_id}")
                 return
-        await self._message(request_id, "secret-saved")
+        saved = await self._message(request_id, "secret-saved")
         # A second look must never be granted.
-        if self.plan.reveals > 1:
+        if saved.accepted and self.plan.reveals > 1:
             await self._message(request_id, "secret", {"reveal_verifier": self.verifier}, twice=False, means="too late")
 
     async def _activation_choice(self, request_id: str, _shown: dict[str, Any]) -> None:
