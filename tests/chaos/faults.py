@@ -33,7 +33,7 @@ MOODS = {Kind.SLOW: Mood.SLOW, Kind.BUSY: Mood.BUSY, Kind.BROKEN: Mood.BROKEN, K
 _LENGTHS = {Kind.KILL: (0.0, 2.0), Kind.END_CONNECTIONS: (0.0, 0.0), Kind.CLOCK: (0.0, 0.0)}
 _OTHER_LENGTHS = (1.0, 4.0)
 _PAUSES = (0.3, 2.5)
-_CLOCKS = (-240, -120, 120, 240)
+_CLOCKS = (-120, -60, 60, 120)
 
 
 @dataclass(frozen=True)
