@@ -35,7 +35,7 @@ def report(run: Run, *, command: str) -> str:
         f"{len(calls)} calls that change something, {sum(each.accepted for each in calls)} accepted, {again} sent more "
         f"than once until they were answered; {len(evidence.calls) - len(calls)} looks. The providers took "
         f"{len(evidence.confirmed_mails)} mails and {len(evidence.confirmed_texts)} texts, and refused or left "
-        f"unanswered {_unconfirmed(evidence)}."
+        f"unanswered {_unconfirmed(evidence)}. {_waits(calls)}"
     )
     parts = [[head], [figures], _journeys(evidence), _findings(run), _faults(evidence)]
     return "\n\n".join("\n".join(lines) for lines in parts)
@@ -65,6 +65,15 @@ def _needs(target: str) -> Callable[[Call], bool]:
     if target == "postgres":
         return lambda call: call.changes
     return lambda call: call.verb in _MESSAGES
+
+
+def _waits(calls: Iterable[Call]) -> str:
+    seconds = [each.done_at - each.began_at for each in calls if each.accepted]
+    p99 = quantiles(seconds, n=100, method="inclusive")[98]
+    return (
+        "From the first try to the answer, all repetitions included, an accepted call took "
+        f"{median(seconds):.2f} s (median), {p99:.1f} s (p99), {max(seconds):.1f} s (longest)."
+    )
 
 
 def _unconfirmed(evidence: Evidence) -> int:
