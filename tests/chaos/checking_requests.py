@@ -63,6 +63,8 @@ def workflows(evidence: Evidence) -> Iterator[str]:
     for request in evidence.requests:
         history = evidence.histories.get(workflow_id(request))
         wanted = "RUNNING" if request["outcome"] is None else "COMPLETED"
+        if history is not None and history.acted_otherwise:
+            yield f"{_told(request)} acted otherwise in a replay, {history.acted_otherwise} times"
         if history is None:
             yield f"{_told(request)} has no workflow"
         elif history.status != wanted:

@@ -11,7 +11,7 @@ from typing import Any, LiteralString
 
 import psycopg
 from psycopg.rows import dict_row
-from temporalio.api.enums.v1 import EventType
+from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 from temporalio.client import Client, WorkflowExecutionStatus
 
 from tests.adapters.standins import Received
@@ -20,6 +20,7 @@ from tests.chaos.faults import Happened
 from tests.chaos.stack import ROOT, Stack
 
 Row = dict[str, Any]
+_NON_DETERMINISTIC = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR
 _TABLES: dict[str, LiteralString] = {
     "requests": "SELECT *, id::text, user_id::text, credential_id::text, deadline < now() AS overdue FROM requests",
     "credentials": "SELECT *, id::text, account_id::text FROM credentials",
@@ -34,10 +35,11 @@ _TABLES: dict[str, LiteralString] = {
 
 @dataclass
 class History:
-    """A workflow as Temporal tells of it: its status, and how many events of each kind there are."""
+    """A workflow as Temporal tells of it; ``acted_otherwise`` counts replays that did not fit its history."""
 
     status: str
     events: Counter[str] = field(default_factory=Counter)
+    acted_otherwise: int = 0
 
 
 @dataclass
@@ -151,6 +153,8 @@ async def _histories(client: Client) -> dict[str, History]:
 async def _read(client: Client, name: str, history: History) -> None:
     async for event in client.get_workflow_handle(name).fetch_history_events():
         history.events[EventType.Name(event.event_type).removeprefix("EVENT_TYPE_")] += 1
+        if event.workflow_task_failed_event_attributes.cause == _NON_DETERMINISTIC:
+            history.acted_otherwise += 1
 
 
 def _audit(stack: Stack) -> str:
