@@ -187,7 +187,10 @@ class Life:
             await self._call(manager, "POST", f"{path}/decision", body, means=shown["id"])
 
     async def _sms(self) -> tuple[str, float]:
-        texts = inbox.texts_to(self.stack, self.person)[self.mark :]
+        texts = inbox.texts_to(self.stack, self.person)
+        # A text of the journey before may come a second time, late.
+        known = {each.body["Body"] for each in texts[: self.mark]}
+        texts = [each for each in texts[self.mark :] if each.body["Body"] not in known]
         self.right_codes.update(inbox.code_in(each.body["Body"]) for each in texts)
         return (inbox.code_in(texts[-1].body["Body"]), texts[-1].at) if texts else ("", 0.0)
 
