@@ -1,7 +1,7 @@
 # Countersign. `make` alone tells what there is. Nothing has to be installed before but Python 3.11 or newer.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check prove mutants browser lock install clean
+.PHONY: help run test check prove chaos mutants browser lock install clean
 SHELL := /bin/sh
 PYTHON ?= python3
 ARGS ?=
@@ -22,7 +22,11 @@ test: browser  ## Run the whole suite, in three processes (ARGS="-k whitelist": 
 
 prove: browser  ## Run the long proofs
 	@$(RUN) pytest -m prove $(ARGS)
+	@$(RUN) tests.chaos --journeys 120 --faults 40 --seed 1
 	@$(RUN) tests.mutation
+
+chaos: $(STAMP)  ## Run 500 journeys under 100 faults and check what came of them (ARGS="--seed 2 --journeys 60")
+	@exec $(RUN) tests.chaos $(ARGS)
 
 mutants: $(STAMP)  ## Run the mutation tests (ARGS="codes seal": of these groups or modules)
 	@exec $(RUN) tests.mutation $(ARGS)

@@ -41,7 +41,7 @@ class SendingActivities:
             return False
         except DeliveryFailed as failed:
             raise ApplicationError(str(failed), type="delivery-failed") from None
-        await deliveries.record_delivery(self.desk, ref, delivery=Delivery.SENT)
+        await deliveries.note_sent(self.desk, ref)
         return True
 
     async def _hand_over(self, code: CodeToSend) -> None:

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from temporalio import workflow
+from temporalio import exceptions, workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 
@@ -46,8 +46,9 @@ async def storage_step(call: Call[Input, Output], argument: Input, *, summary: s
                 ),
                 summary=summary,
             )
-        except (ActivityError, ApplicationError) as error:
-            # The SDK wraps the timeouts of a local activity in ActivityError, but not its failures.
+        except (ActivityError, ApplicationError, exceptions.TimeoutError) as error:
+            # The SDK never wraps failures of a local activity in ActivityError, and its timeouts only as they happen:
+            # in a replay they come bare (temporalio 1.35), and missed here they would wedge the workflow.
             if isinstance(error, ApplicationError) and error.type == _NO_SUCH_REQUEST:
                 raise ApplicationError("There is no such request.", type="not-found") from None
             await _await_storage(attempt)

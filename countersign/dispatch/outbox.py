@@ -4,6 +4,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from uuid import UUID
@@ -66,8 +67,8 @@ class Outbox:
             await self._postpone(notice, failure=type(error).__name__, unwritable=True)
             return True
         else:
-            async with self.desk.database.connection() as connection:
-                await notices.mark_sent(connection, notice.id)
+            # Forgotten, it would be sent again: no other knows that the provider took it.
+            await self.desk.database.insist(partial(notices.mark_sent, notice_id=notice.id))
             return True
 
     async def _hand_over(self, notice: Notice) -> None:

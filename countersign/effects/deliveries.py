@@ -1,5 +1,6 @@
 """What a code's send needs, and what became of it."""
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -77,6 +78,19 @@ async def record_delivery(desk: Desk, ref: SendRef, *, delivery: Delivery, failu
         await challenges.record_delivery(
             connection, challenge_id=ref.challenge_id, number=ref.number, delivery=delivery, failure=failure
         )
+
+
+async def note_sent(desk: Desk, ref: SendRef) -> None:
+    """Store that the provider took a send; waits for a database that is away, or it would be sent again."""
+    await desk.database.insist(
+        partial(
+            challenges.record_delivery,
+            challenge_id=ref.challenge_id,
+            number=ref.number,
+            delivery=Delivery.SENT,
+            failure=None,
+        )
+    )
 
 
 async def recipient_of(desk: Desk, user_id: UUID) -> str:

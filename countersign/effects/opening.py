@@ -104,7 +104,7 @@ async def edit_api_key(
     if not acknowledged:
         raise AcknowledgementMissing
     method = await _require_ready(work, user_id)
-    await _require_none_open(work, credential)
+    credential = await _with_none_open(work, credential)
     if levels == credential.permissions and set(whitelist) == set(credential.ip_whitelist):
         raise NothingChanged
     new = _about(credential, user_id=user_id, journey=Journey.EDIT_API_KEY, method=method)
@@ -119,7 +119,7 @@ async def activate_api_key(work: Work, user_id: UUID, credential_id: UUID) -> Re
     """Open the activation of an inactive API key."""
     credential = await find_credential(work, credential_id, kind=CredentialKind.API_KEY)
     method = await _require_ready(work, user_id)
-    await _require_none_open(work, credential)
+    credential = await _with_none_open(work, credential)
     _require_inactive(credential)
     new = _about(credential, user_id=user_id, journey=Journey.ACTIVATE_API_KEY, method=method)
     return await open_request(work, new)
@@ -129,7 +129,7 @@ async def activate_fix_credentials(work: Work, user_id: UUID, credential_id: UUI
     """Open the wait for an account manager who activates inactive FIX credentials."""
     credential = await find_credential(work, credential_id, kind=CredentialKind.FIX)
     await require_asker(work, user_id)
-    await _require_none_open(work, credential)
+    credential = await _with_none_open(work, credential)
     _require_inactive(credential)
     new = _about(credential, user_id=user_id, journey=Journey.ACTIVATE_FIX, method=TwoFactorMethod.NONE)
     return await open_request(work, new)
@@ -220,10 +220,17 @@ async def _require_requests_left(work: Work) -> None:
         raise TooManyRequests(retry_after=retry_after(newest + _HOUR, at=work.at))
 
 
-async def _require_none_open(work: Work, credential: Credential) -> None:
+async def _with_none_open(work: Work, credential: Credential) -> Credential:
+    """Return the credential with no request open about it; raises ``RequestOpen``.
+
+    One whose time ran out unnoticed is ended first, which changes the credential, or discards it: ``NotFound``.
+    """
     request = await requests.open_of_credential(work.connection, credential.id)
-    if request is not None and not await end_overdue_from_outside(work, request):
+    if request is None:
+        return credential
+    if not await end_overdue_from_outside(work, request):
         raise RequestOpen(request_id=str(request.id))
+    return await find_credential(work, credential.id, kind=credential.kind)
 
 
 async def _require_free_name(work: Work, name_key: str) -> None:

@@ -1,7 +1,8 @@
 """The connection pool: it heals after an outage and hands out transactions."""
 
+import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, LiteralString, TypeVar
 
@@ -25,6 +26,7 @@ Row = TypeVar("Row")
 
 _WAIT_SECONDS = 3.0
 _REMEMBERED_SECONDS = 15.0
+_INSIST_SECONDS = 0.2
 _OPTIONS = "-c statement_timeout=10s -c idle_in_transaction_session_timeout=30s -c timezone=UTC"
 
 
@@ -79,6 +81,20 @@ class Database:
             raise Unavailable("The database takes no changes at present; nothing is lost, try again.") from error
         except _AWAY as error:
             raise Unavailable("The database does not answer; nothing is lost, try again.") from error
+
+    async def insist(self, note: Callable[[Connection], Awaitable[object]]) -> None:
+        """Store what nobody else knows, and return once it is stored: a database that is away is waited for.
+
+        ``note`` must be safe to repeat: an answer that was lost looks like a database that is away.
+        """
+        while True:
+            try:
+                async with self.connection() as connection:
+                    await note(connection)
+            except Unavailable:
+                await asyncio.sleep(_INSIST_SECONDS)
+            else:
+                return
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:

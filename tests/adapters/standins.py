@@ -2,11 +2,13 @@
 
 import json
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qsl
@@ -27,11 +29,18 @@ class Mood(StrEnum):
 
 @dataclass(frozen=True)
 class Received:
-    """One request as it came in; ``body`` is the form or the JSON."""
+    """One request as it came in, at ``at`` (seconds since 1970); ``body`` is the form or the JSON."""
 
     path: str
     headers: dict[str, str]
     body: dict[str, Any]
+    mood: Mood = Mood.GOOD
+    at: float = 0.0
+
+    @property
+    def reaches_the_person(self) -> bool:
+        """Whether the message goes out, whatever its sender is told."""
+        return self.mood in {Mood.GOOD, Mood.SLOW, Mood.DEAF, Mood.NONSENSE}
 
 
 @dataclass
@@ -41,6 +50,7 @@ class StandIn(ABC):
     port: int = 0
     mood: Mood = Mood.GOOD
     received: list[Received] = field(default_factory=list)
+    confirmed: list[Received] = field(default_factory=list)
     stopped: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -105,6 +115,12 @@ class SendGridStandIn(StandIn):
         return 202, b""
 
 
+def _wait_while_slow(stand_in: StandIn) -> None:
+    deadline = time.monotonic() + 30
+    while stand_in.mood is Mood.SLOW and time.monotonic() < deadline and not stand_in.stopped.wait(0.05):
+        pass
+
+
 class _Server(ThreadingHTTPServer):
     request_queue_size = 128  # the default of 5 makes a burst of connections wait for a retransmission
     daemon_threads = True
@@ -116,10 +132,12 @@ def _handler(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
             raw = self.rfile.read(int(self.headers["Content-Length"]))
             is_json = "json" in self.headers["Content-Type"]
             body = json.loads(raw) if is_json else dict(parse_qsl(raw.decode(), keep_blank_values=True))
-            stand_in.received.append(Received(path=self.path, headers=dict(self.headers), body=body))
-            if stand_in.mood is Mood.SLOW:
-                stand_in.stopped.wait(30)
-            if stand_in.mood in {Mood.SLOW, Mood.DEAF}:
+            mood = stand_in.mood
+            received = Received(path=self.path, headers=dict(self.headers), body=body, mood=mood, at=time.time())
+            stand_in.received.append(received)
+            if mood is Mood.SLOW:
+                _wait_while_slow(stand_in)
+            if mood in {Mood.SLOW, Mood.DEAF}:
                 self.close_connection = True
                 return
             status, answer = stand_in.answer(body)
@@ -128,6 +146,8 @@ def _handler(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
             self.wfile.write(answer)
+            if status < HTTPStatus.BAD_REQUEST:
+                stand_in.confirmed.append(received)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
             """Keep quiet."""

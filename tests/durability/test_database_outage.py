@@ -7,9 +7,11 @@ from datetime import timedelta
 
 import pytest
 from pydantic import SecretStr
+from temporalio.worker import Replayer
 
 from countersign import wiring
 from countersign.adapters.keyring import Purpose
+from countersign.adapters.message_guard import MessageGuard
 from countersign.domain.messages import Actor, ActorKind, TwoFactorCode, Verdict
 from countersign.local.issuer import Issuer
 from countersign.local.postgres import EmbeddedPostgres
@@ -22,6 +24,7 @@ from tests.support.patience import eventually
 from tests.support.proxy import Proxy
 from tests.support.stage import Stage, set_stage
 from workflows import storage_steps
+from workflows.journeys import JOURNEYS
 
 # How long a try may take, and when it gives up by itself (s): it fails, or it hangs; last as in production.
 _TRIES = [(2, 0.2), (0.3, 3), pytest.param(5, 3, marks=pytest.mark.prove)]
@@ -36,6 +39,19 @@ async def _stage_behind(proxy: Proxy, settings: Settings, issuer: Issuer, provid
         set_stage(own, issuer=issuer, providers=providers) as stage,
     ):
         yield stage
+
+
+async def _replay(stage: Stage, flow: Flow) -> None:
+    """Do again what a worker does that takes the workflow over; raises when it would act otherwise."""
+    client = stage.core.client
+    replayer = Replayer(
+        workflows=JOURNEYS,
+        namespace=client.namespace,
+        data_converter=client.data_converter,
+        workflow_runner=wiring.workflow_runner(),
+        interceptors=[MessageGuard()],
+    )
+    await replayer.replay_workflow(await flow.handle.fetch_history())
 
 
 async def _history(stage: Stage, flow: Flow) -> list[Line]:
@@ -78,6 +94,7 @@ async def test_a_code_sent_during_an_outage_waits_for_its_end_and_is_never_an_ac
         verdict = await asyncio.wait_for(asked, 20)
 
         assert (verdict.problem, verdict.state.step) == (None, "secret_saved")
+        await _replay(stage, flow)
         told = [line for line in await _history(stage, flow) if code in line.text]
         assert [line.kind for line in told] == ["WORKFLOW_EXECUTION_UPDATE_ACCEPTED"]
 

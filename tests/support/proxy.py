@@ -17,6 +17,7 @@ class Proxy:
     port: int = 0
     _server: asyncio.Server | None = None
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
+    _passing: set[asyncio.Future[tuple[None, None]]] = field(default_factory=set)
 
     @classmethod
     @asynccontextmanager
@@ -39,13 +40,22 @@ class Proxy:
             writer.transport.abort()
         self._server = None
         await asyncio.sleep(0)
+        if self._passing:
+            await asyncio.wait(self._passing, timeout=1)
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection(_HOST, self.target)
-        self._open |= {writer, back}
         try:
-            await asyncio.gather(_pump(reader, back), _pump(there, writer))
+            there, back = await asyncio.open_connection(_HOST, self.target)
+        except OSError:
+            writer.transport.abort()  # nobody is there: the caller is told so, as by the target itself
+            return
+        self._open |= {writer, back}
+        passing = asyncio.gather(_pump(reader, back), _pump(there, writer))
+        self._passing.add(passing)
+        try:
+            await passing
         finally:
+            self._passing.discard(passing)
             self._open -= {writer, back}
 
 
