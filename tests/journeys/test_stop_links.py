@@ -325,7 +325,8 @@ async def test_a_stopped_change_deactivates_what_was_activated_in_the_persons_na
     theirs = await cast.second_owner.inactive_api_key("theirs")
     await changed(cast.owner, "authenticator")
     for person, key_id in ((cast.owner, await cast.owner.inactive_api_key("since")), (cast.second_owner, theirs)):
-        await (await person.begin(f"/api-keys/{key_id}/activations")).enter_code()
+        flow = await person.begin(f"/api-keys/{key_id}/activations")
+        assert (await flow.enter_code()).json()["outcome"] == "activated"
 
     await pressed(http, await link_to(cast.owner, CHANGED))
 
