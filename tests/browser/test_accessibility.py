@@ -73,6 +73,7 @@ async def test_creating_an_api_key(page: Page, cast: Cast, visitors: Visitors) -
     await inspect(page)
 
 
+@pytest.mark.prove
 async def test_a_key_that_exists(page: Page, cast: Cast, visitors: Visitors) -> None:
     await cast.owner.active_api_key("Market maker", permissions=["trade", "funds_external"])
     await cast.owner.inactive_api_key("Night bot", ip_whitelist="203.0.113.7 2001:db8::/48 198.51.100.0/24")
@@ -116,6 +117,7 @@ async def test_a_key_that_exists(page: Page, cast: Cast, visitors: Visitors) -> 
     await inspect(page)
 
 
+@pytest.mark.prove
 async def test_fix_credentials_and_the_account_manager(page: Page, cast: Cast, visitors: Visitors) -> None:
     owner = Management(page, cast.sms_owner)
     await visitors.sign_in(page, cast.sms_owner)
@@ -179,6 +181,7 @@ async def test_pages_of_their_own(cast: Cast, visitors: Visitors, who: str | Non
     await inspect(page)
 
 
+@pytest.mark.prove
 async def test_dialogs_about_what_stands_in_the_way(page: Page, cast: Cast, visitors: Visitors) -> None:
     visitors.watch.announce("Status Error Code 401")
     bare = Management(page, cast.bare_owner)
@@ -274,6 +277,7 @@ async def _type_code(owner: Management, code: str) -> None:
     await owner.page.keyboard.press("Enter")
 
 
+@pytest.mark.prove
 async def test_focus_returns_to_the_row_though_its_list_has_changed(page: Page, cast: Cast, visitors: Visitors) -> None:
     await cast.owner.active_api_key("Market maker")
     owner = Management(page, cast.owner)
@@ -295,6 +299,7 @@ async def test_focus_returns_to_the_row_though_its_list_has_changed(page: Page, 
     await expect(page.locator("#main")).to_be_focused()
 
 
+@pytest.mark.prove
 async def test_names_in_any_script_break_nothing(page: Page, cast: Cast, visitors: Visitors) -> None:
     for name in NAMES:
         await cast.second_owner.begin("/api-keys", {"name": name, "permissions": ["trade"], "ip_whitelist": ""})
@@ -314,6 +319,7 @@ async def test_names_in_any_script_break_nothing(page: Page, cast: Cast, visitor
     await fits(page)
 
 
+@pytest.mark.prove
 async def test_times_and_statuses_are_words_and_not_colours_alone(page: Page, cast: Cast, visitors: Visitors) -> None:
     await cast.owner.inactive_api_key("Night bot")
     waiting = await waiting_for_manager(cast.owner)

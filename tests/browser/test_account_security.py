@@ -3,6 +3,7 @@
 import re
 
 import pyotp
+import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.accessibility import inspect
@@ -59,6 +60,7 @@ async def test_an_authenticator_is_enabled_by_qr_code_and_recovery_codes_are_sho
     await eventually(lambda: _told(cast.providers, nora.person.email))
 
 
+@pytest.mark.prove
 async def test_a_lost_authenticator_is_replaced_by_sms_with_a_recovery_code(
     page: Page, cast: Cast, visitors: Visitors
 ) -> None:

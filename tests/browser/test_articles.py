@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.management import FIVE_MINUTES, LEVELS, TWO_MINUTES, Management
@@ -73,6 +74,7 @@ async def test_how_to_create_an_api_key(page: Page, cast: Cast, visitors: Visito
     await expect(owner.row("Market maker")).to_contain_text("+ 1 more")
 
 
+@pytest.mark.prove
 async def test_how_to_activate_an_api_key(page: Page, cast: Cast, visitors: Visitors) -> None:
     owner = Management(page, cast.owner)
     await visitors.sign_in(page, cast.owner)
@@ -178,6 +180,7 @@ async def test_how_to_edit_an_api_key(page: Page, cast: Cast, visitors: Visitors
     await expect(owner.row("Market maker")).to_contain_text("Funds Internal")
 
 
+@pytest.mark.prove
 async def test_how_to_edit_an_api_key_and_activate_it_later(page: Page, cast: Cast, visitors: Visitors) -> None:
     await cast.owner.active_api_key("Market maker")
     owner = Management(page, cast.sms_owner)
@@ -247,6 +250,7 @@ async def test_how_to_create_and_manage_fix_credentials(page: Page, cast: Cast, 
     await owner.press("Done")
 
 
+@pytest.mark.prove
 async def test_how_to_deactivate_fix_credentials(page: Page, cast: Cast, visitors: Visitors) -> None:
     name = (await active_fix(cast, cast.sms_owner, "market_data"))["session_name"]
     owner = Management(page, cast.owner)
@@ -266,6 +270,7 @@ async def test_how_to_deactivate_fix_credentials(page: Page, cast: Cast, visitor
     await owner.has_status(name, "Inactive")
 
 
+@pytest.mark.prove
 async def test_how_to_have_inactive_fix_credentials_activated(page: Page, cast: Cast, visitors: Visitors) -> None:
     owner = Management(page, cast.owner)
     await visitors.sign_in(page, cast.owner)
@@ -291,6 +296,7 @@ async def test_how_to_have_inactive_fix_credentials_activated(page: Page, cast: 
     await owner.has_status(name, "Active")
 
 
+@pytest.mark.prove
 async def test_creating_an_api_key_for_a_trading_bot(page: Page, cast: Cast, visitors: Visitors) -> None:
     owner = Management(page, cast.owner)
     await visitors.sign_in(page, cast.owner)

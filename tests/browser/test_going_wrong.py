@@ -58,6 +58,7 @@ async def test_a_session_that_ends_in_the_middle_costs_nothing_that_was_typed(
     assert (shown["name"], shown["ip_whitelist"]) == ("Market maker", ["203.0.113.7"])
 
 
+@pytest.mark.prove
 async def test_a_page_that_looks_for_news_says_once_that_its_session_has_ended(
     owner: Management, visitors: Visitors
 ) -> None:
@@ -100,6 +101,7 @@ async def test_a_double_click_makes_one_request(owner: Management) -> None:
     assert await open_requests(owner.person) == 1
 
 
+@pytest.mark.prove
 async def test_one_form_sent_twenty_times_at_once_makes_one_request(owner: Management, site: Site) -> None:
     await owner.fill_new_key("Market maker", "Trade")
     key = await owner.panel.locator("input[name=key]").input_value()
@@ -114,6 +116,7 @@ async def test_one_form_sent_twenty_times_at_once_makes_one_request(owner: Manag
     assert await open_requests(owner.person) == 1
 
 
+@pytest.mark.prove
 async def test_back_closes_an_open_dialog_and_stays_on_the_list(owner: Management) -> None:
     await owner.fill_new_key("Market maker", "Trade")
 
@@ -128,6 +131,7 @@ async def test_back_closes_an_open_dialog_and_stays_on_the_list(owner: Managemen
     assert not owner.page.url.endswith(ADDRESS)
 
 
+@pytest.mark.prove
 async def test_a_request_that_one_tab_finishes_is_finished_in_the_other(owner: Management, cast: Cast) -> None:
     await cast.second_owner.inactive_api_key("Market maker")
     await owner.open()
@@ -156,6 +160,7 @@ async def test_a_request_that_one_tab_finishes_is_finished_in_the_other(owner: M
     assert await open_requests(owner.person) == 0
 
 
+@pytest.mark.prove
 async def test_what_is_being_typed_survives_news_from_elsewhere(owner: Management, cast: Cast) -> None:
     flow = await owner.create_key("Market maker", "Trade")
     await owner.panel.locator("#code").fill("123")
@@ -169,6 +174,7 @@ async def test_what_is_being_typed_survives_news_from_elsewhere(owner: Managemen
     await expect(owner.panel.locator("#code")).to_be_focused()
 
 
+@pytest.mark.prove
 async def test_two_tabs_that_edit_the_same_key_make_one_edit(owner: Management, cast: Cast) -> None:
     await cast.second_owner.active_api_key("Market maker")
     await owner.open()
@@ -241,6 +247,7 @@ async def test_rubbish_in_a_form_is_named_all_at_once_and_nothing_is_lost(owner:
     await owner.asked_for_code()
 
 
+@pytest.mark.prove
 async def test_an_edit_that_changes_nothing_is_refused(owner: Management, cast: Cast) -> None:
     await cast.second_owner.inactive_api_key("Market maker", ip_whitelist="203.0.113.7")
     await owner.open()

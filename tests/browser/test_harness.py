@@ -96,6 +96,7 @@ async def test_a_page_that_is_well_passes_and_what_was_announced_in_vain_fails(s
         watch.check()
 
 
+@pytest.mark.prove
 async def test_axe_runs_under_a_strict_policy_and_names_rule_impact_and_place(sample: Page, watch: Watch) -> None:
     await sample.goto("/show/well")
     await axe(sample)
@@ -109,6 +110,7 @@ async def test_axe_runs_under_a_strict_policy_and_names_rule_impact_and_place(sa
     watch.check()
 
 
+@pytest.mark.prove
 async def test_pictures_are_taken_in_four_ways_and_the_page_stays_as_it_was(
     sample: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

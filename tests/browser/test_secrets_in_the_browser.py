@@ -134,6 +134,7 @@ async def test_the_guard_warns_before_a_secret_is_lost_and_not_once_it_is_saved(
     await owner.sees("Activate Market maker?")
 
 
+@pytest.mark.prove
 async def test_key_and_password_can_be_copied_and_downloaded(cast: Cast, visitors: Visitors, tmp_path: Path) -> None:
     page = await visitors.come(cast.sms_owner, permissions=["clipboard-write"])
     owner = Management(page, cast.sms_owner)
@@ -169,6 +170,7 @@ async def test_key_and_password_can_be_copied_and_downloaded(cast: Cast, visitor
     await expect(page.get_by_role("searchbox")).to_have_value(password)
 
 
+@pytest.mark.prove
 async def test_a_secret_is_shown_again_in_its_own_browser_alone_and_for_two_minutes(
     page: Page, cast: Cast, visitors: Visitors
 ) -> None:

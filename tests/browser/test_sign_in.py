@@ -60,6 +60,7 @@ async def test_a_demo_person_signs_in_with_one_click_and_out_again(local_visitor
     assert await page.context.cookies() == []
 
 
+@pytest.mark.prove
 async def test_who_signs_in_for_another_tab_is_sent_back_to_it(local_visitors: Visitors) -> None:
     page = await local_visitors.come()
     await page.goto("/sign-in?next=/signed-in")
@@ -70,6 +71,7 @@ async def test_who_signs_in_for_another_tab_is_sent_back_to_it(local_visitors: V
     await screens(page, "signed-in")
 
 
+@pytest.mark.prove
 async def test_a_sign_in_that_fails_can_be_begun_again(local_visitors: Visitors) -> None:
     page = await local_visitors.come()
     await page.goto("/sign-in/callback?error=access_denied&state=x")

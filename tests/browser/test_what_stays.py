@@ -36,7 +36,10 @@ def failing(error: Exception) -> Callable[..., NoReturn]:
     return fail
 
 
-@pytest.mark.parametrize(("error", "announced"), FAULTS.values(), ids=FAULTS.keys())
+@pytest.mark.parametrize(
+    ("error", "announced"),
+    [pytest.param(*fault, id=name, marks=[pytest.mark.prove] * (name != "503")) for name, fault in FAULTS.items()],
+)
 async def test_the_secret_stays_when_activate_goes_wrong(
     owner: Management,
     visitors: Visitors,
@@ -62,6 +65,7 @@ async def test_the_secret_stays_when_activate_goes_wrong(
     await owner.sees("Confirm the activation by email")
 
 
+@pytest.mark.prove
 async def test_back_asks_before_a_secret_is_lost_and_goes_when_it_is_pressed_again(owner: Management) -> None:
     await owner.to_secret("Market maker", "Trade")
     secret = await owner.secret()
@@ -110,6 +114,7 @@ async def test_a_form_acts_for_the_account_it_was_opened_for_or_not_at_all(owner
     await owner.asked_for_code()
 
 
+@pytest.mark.prove
 async def test_without_javascript_it_can_be_sent_once_the_account_is_switched_back(
     cast: Cast, visitors: Visitors
 ) -> None:

@@ -59,6 +59,7 @@ async def _refused(flow: Flow, ops: Person) -> int:
     return sum(row["event"] == "account-manager:decision-refused" for row in rows)
 
 
+@pytest.mark.prove
 async def test_a_wait_flooded_with_signals_and_updates_goes_on_in_new_runs_and_a_decision_still_works(
     stage: Stage,
 ) -> None:

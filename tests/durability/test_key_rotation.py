@@ -210,6 +210,7 @@ async def _turn(place: Place, *, api: RingText, worker: RingText) -> None:
         await _end_all(halves)
 
 
+@pytest.mark.prove
 async def test_every_story_goes_on_while_the_api_seals_under_the_new_key_and_the_worker_only_knows_it(
     place: Place,
 ) -> None:

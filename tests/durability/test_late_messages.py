@@ -27,6 +27,11 @@ from tests.support.stage import Stage, ended, settle
 
 _MOMENT = timedelta(seconds=0.3)
 _MARGIN = timedelta(seconds=0.1)
+_WAYS = [
+    ("authenticator", "update"),
+    ("sms", "signal"),
+    *(pytest.param(*way, marks=pytest.mark.prove) for way in [("sms", "update"), ("authenticator", "signal")]),
+]
 _KINDS = ["api-key", "fix"]
 
 
@@ -59,8 +64,7 @@ async def _problem(task: "asyncio.Task[Any]") -> str | None:
     return failed.value.cause.type
 
 
-@pytest.mark.parametrize("method", ["sms", "authenticator"])
-@pytest.mark.parametrize("sent_as", ["update", "signal"])
+@pytest.mark.parametrize(("method", "sent_as"), _WAYS)
 async def test_a_code_for_an_api_key_in_a_window_that_passed_is_refused_uncounted_and_a_new_one_is_good(
     stage: Stage, method: str, sent_as: str
 ) -> None:
@@ -85,8 +89,7 @@ async def test_a_code_for_an_api_key_in_a_window_that_passed_is_refused_uncounte
         await flow.to_secret()
 
 
-@pytest.mark.parametrize("method", ["sms", "authenticator"])
-@pytest.mark.parametrize("sent_as", ["update", "signal"])
+@pytest.mark.parametrize(("method", "sent_as"), _WAYS)
 async def test_a_code_for_fix_credentials_in_a_window_that_passed_is_refused_uncounted_and_the_creation_interrupted(
     stage: Stage, method: str, sent_as: str
 ) -> None:

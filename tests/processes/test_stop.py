@@ -1,8 +1,10 @@
 import psutil
+import pytest
 
 from tests.support.processes import RunningStack
 
 
+@pytest.mark.prove
 def test_sigterm_ends_the_stack_with_every_process_and_the_next_start_finds_its_data(stack: RunningStack) -> None:
     before = stack.person("sam").get("/v1/audit-events")
     processes = stack.processes()
