@@ -198,6 +198,7 @@ async def test_how_to_edit_an_api_key_and_activate_it_later(page: Page, cast: Ca
     await expect(owner.row("Market maker").locator(".tags").first).to_have_text("Read")
 
 
+@pytest.mark.prove
 async def test_how_to_create_and_manage_fix_credentials(page: Page, cast: Cast, visitors: Visitors) -> None:
     bare = Management(page, cast.bare_owner)
     await visitors.sign_in(page, cast.bare_owner)

@@ -74,6 +74,7 @@ async def test_a_page_that_looks_for_news_says_once_that_its_session_has_ended(
     await owner.panel.get_by_label("API Key name").fill("Typed on")
 
 
+@pytest.mark.prove
 async def test_without_javascript_a_form_that_came_too_late_can_be_sent_again(cast: Cast, visitors: Visitors) -> None:
     owner = Management(await visitors.come(cast.owner, java_script_enabled=False), cast.owner)
     await owner.open()
@@ -260,6 +261,7 @@ async def test_an_edit_that_changes_nothing_is_refused(owner: Management, cast: 
     await expect(owner.panel.locator(".tick input")).to_be_checked()
 
 
+@pytest.mark.prove
 async def test_an_account_that_is_full_says_so(owner: Management, cast: Cast) -> None:
     await fill_account(cast.owner)
     await owner.fill_new_key("One more", "Trade")
@@ -269,6 +271,7 @@ async def test_an_account_that_is_full_says_so(owner: Management, cast: Cast) ->
     await expect(owner.panel.get_by_label("API Key name")).to_have_value("One more")
 
 
+@pytest.mark.prove
 async def test_addresses_that_mean_nothing_get_a_page_that_says_so(owner: Management, cast: Cast) -> None:
     await owner.page.goto(f"{ADDRESS}?status=nonsense&q=%00")
     await expect(owner.page.get_by_role("heading", level=1)).to_have_text("API Keys Management")

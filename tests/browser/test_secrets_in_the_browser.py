@@ -198,6 +198,7 @@ async def test_a_secret_is_shown_again_in_its_own_browser_alone_and_for_two_minu
     await owner.sees("Left inactive: Market maker")
 
 
+@pytest.mark.prove
 async def test_without_javascript_going_back_does_not_bring_the_secret_back(cast: Cast, visitors: Visitors) -> None:
     page = await visitors.come(cast.owner, java_script_enabled=False)
     owner = Management(page, cast.owner)

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import pytest
 from playwright.async_api import Page, expect
 
 from countersign.domain.messages import Actor, ActorKind
@@ -41,6 +42,7 @@ async def test_without_scripts_the_page_says_how_to_stop_it_otherwise(visitors: 
     await expect(page.get_by_role("button", name="This wasn't me: stop it")).to_be_hidden()
 
 
+@pytest.mark.prove
 async def test_a_hold_is_told_in_the_form_and_in_the_list(visitors: Visitors, cast: Cast) -> None:
     change = UserChange(phone="+442079460123")
     await change_user(cast.core.desk, cast.owner.id, change, at=datetime.now(UTC), actor=Actor(kind=ActorKind.OPS))

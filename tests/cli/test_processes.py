@@ -56,6 +56,7 @@ def test_without_a_usable_key_ring_no_process_starts(ring: str, told: str, purpo
         _require_usable(settings, purposes)
 
 
+@pytest.mark.prove
 def test_what_keeps_a_process_from_starting_is_told_without_a_traceback(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COUNTERSIGN_")}
     environment |= {"COUNTERSIGN_MODE": "production", "DATABASE_URL": "postgresql://nobody:hush@127.0.0.1:9/none"}

@@ -84,6 +84,7 @@ async def test_a_wait_flooded_with_signals_and_updates_goes_on_in_new_runs_and_a
     assert counted == 12
 
 
+@pytest.mark.prove
 async def test_update_ids_of_an_earlier_run_get_their_first_answer_in_a_later_one(stage: Stage) -> None:
     async with stage.at_work():
         flow = await stage.cast.owner.create_api_key()

@@ -174,6 +174,7 @@ async def _states(cast: Cast) -> tuple[int, dict[str, str]]:
     return response.status_code, dict(response.json())
 
 
+@pytest.mark.prove
 async def test_a_database_that_only_reads_is_named_and_shows_everything_and_heals_by_itself(
     cast: Cast, own: OwnDatabase
 ) -> None:
