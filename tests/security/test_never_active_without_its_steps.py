@@ -111,7 +111,7 @@ async def test_a_product_that_is_broken_so_is_caught(stage: Stage, fault: str, m
     monkeypatch.setattr(*BROKEN[fault])
 
     with pytest.raises((Violated, FlakyFailure)) as caught:
-        await play(stage, examples=40, steps=30)
+        await play(stage, examples=160, steps=30)
 
     # Time goes on between a failure and its repetition, so Hypothesis may call it flaky.
     found = caught.value.exceptions if isinstance(caught.value, FlakyFailure) else [caught.value]
