@@ -12,19 +12,17 @@ from psycopg import sql
 from pydantic import SecretStr
 
 from countersign import wiring
-from countersign.adapters.keyring import Purpose
 from countersign.dispatch import messenger
 from countersign.local.issuer import Issuer
 from countersign.local.postgres import EmbeddedPostgres
 from countersign.settings import Settings
 from countersign.storage import database
-from countersign.wiring import parts
 from tests.support.answers import problem
 from tests.support.cast import Cast, Flow, Providers
 from tests.support.databases import OwnDatabase
 from tests.support.patience import eventually
 from tests.support.rows import select
-from tests.support.stage import Stage, set_stage, settle
+from tests.support.stage import Stage, settle, stage_of
 from workflows import storage_steps
 
 _ALL_UP = {"database": "up", "keys": "up", "temporal": "up", "worker": "up"}
@@ -62,8 +60,7 @@ async def stage(own: OwnDatabase, settings: Settings, issuer: Issuer, providers:
 @asynccontextmanager
 async def _at_work(settings: Settings, issuer: Issuer, providers: Providers) -> AsyncIterator[Stage]:
     async with (
-        parts(settings, purposes=frozenset(Purpose), lazy=False) as core,
-        set_stage(core, issuer=issuer, providers=providers) as stage,
+        stage_of(settings, issuer=issuer, providers=providers) as stage,
         stage.at_work(chores=True),
     ):
         yield stage

@@ -13,7 +13,6 @@ from pydantic import SecretStr
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.common import WorkflowIDReusePolicy
 
-from countersign.adapters.keyring import Purpose
 from countersign.dispatch.reconcile import Difference, Kind
 from countersign.domain.messages import StartRequest
 from countersign.domain.requests import Journey
@@ -22,7 +21,7 @@ from countersign.local.postgres import EmbeddedPostgres
 from countersign.local.tcp_ports import free_port
 from countersign.local.temporal_server import EmbeddedTemporal
 from countersign.settings import Settings
-from countersign.wiring import Parts, parts, reconciler
+from countersign.wiring import Parts, reconciler
 from tests.support.cast import Cast, Flow, Person, Providers
 from tests.support.databases import OwnDatabase
 from tests.support.fix import (
@@ -56,7 +55,7 @@ from tests.support.opened import (
 from tests.support.patience import eventually
 from tests.support.rows import let_deadline_pass
 from tests.support.security import begin_change
-from tests.support.stage import Stage, ended, set_stage
+from tests.support.stage import Stage, ended, set_stage, stage_of
 
 MORE = [fix_at_two_factor, key_at_secret, key_at_choice, fix_at_choice, edit_at_code, fix_asked]
 
@@ -67,8 +66,7 @@ async def apart(
 ) -> AsyncIterator[Stage]:
     own = settings.model_copy(update={"database_url": SecretStr(OwnDatabase.make_migrated(postgres).app_url)})
     async with (
-        parts(own, purposes=frozenset(Purpose), lazy=False) as core,
-        set_stage(core, issuer=issuer, providers=providers) as stage,
+        stage_of(own, issuer=issuer, providers=providers) as stage,
         stage.at_work(chores=True),
     ):
         yield stage
@@ -132,8 +130,7 @@ async def elsewhere(
 ) -> AsyncIterator[Elsewhere]:
     own = apart.core.settings.model_copy(update={"temporal_address": other_temporal.address})
     async with (
-        parts(own, purposes=frozenset(Purpose), lazy=False) as core,
-        set_stage(core, issuer=issuer, providers=providers) as stage,
+        stage_of(own, issuer=issuer, providers=providers) as stage,
         # Its chores would take requests of the other one: both see the same database.
         stage.at_work(chores=False),
     ):

@@ -15,15 +15,14 @@ from temporalio.client import (
     ScheduleUpdateInput,
 )
 
-from countersign.adapters.keyring import Purpose
 from countersign.local.issuer import Issuer
 from countersign.local.postgres import EmbeddedPostgres
 from countersign.settings import Settings
-from countersign.wiring import parts, reconcile_schedule, reconciler
+from countersign.wiring import reconcile_schedule, reconciler
 from tests.support.cast import Providers
 from tests.support.databases import OwnDatabase
 from tests.support.patience import eventually
-from tests.support.stage import Stage, set_stage
+from tests.support.stage import Stage, stage_of
 
 
 @pytest.fixture
@@ -31,10 +30,7 @@ async def apart(
     postgres: EmbeddedPostgres, settings: Settings, issuer: Issuer, providers: Providers
 ) -> AsyncIterator[Stage]:
     own = settings.model_copy(update={"database_url": SecretStr(OwnDatabase.make_migrated(postgres).app_url)})
-    async with (
-        parts(own, purposes=frozenset(Purpose), lazy=False) as core,
-        set_stage(core, issuer=issuer, providers=providers) as stage,
-    ):
+    async with stage_of(own, issuer=issuer, providers=providers) as stage:
         yield stage
 
 

@@ -10,10 +10,11 @@ from uuid import uuid4
 import httpx
 
 from api.app import create_app
+from countersign.adapters.keyring import Purpose
 from countersign.domain.rules import Rules
 from countersign.local.issuer import Issuer
 from countersign.settings import Settings
-from countersign.wiring import Parts
+from countersign.wiring import Parts, parts
 from tests.support.cast import Cast, Flow, Person, Providers
 from tests.support.patience import PATIENCE_SECONDS
 from tests.support.workers import working
@@ -38,6 +39,16 @@ async def set_stage(core: Parts, *, issuer: Issuer, providers: Providers, **chan
     own = replace(core, settings=settings, desk=desk)
     async with api_of(settings) as http:
         yield Stage(own, await Cast.enter(own, http=http, issuer=issuer, providers=providers))
+
+
+@asynccontextmanager
+async def stage_of(settings: Settings, *, issuer: Issuer, providers: Providers) -> AsyncIterator[Stage]:
+    """Open a stage with connections of its own, on the database that the settings name."""
+    async with (
+        parts(settings, purposes=frozenset(Purpose), lazy=False) as core,
+        set_stage(core, issuer=issuer, providers=providers) as stage,
+    ):
+        yield stage
 
 
 @asynccontextmanager
