@@ -34,13 +34,15 @@ _CALL_TIMEOUT = timedelta(seconds=5)
 class EmbeddedTemporal:
     """A development server on ``port`` of loopback; state in ``database``, or in memory without one.
 
-    ``ui_port=None`` leaves the UI out. ``time_skipping`` is for tests alone.
+    ``ui_port=None`` leaves the UI out, ``metrics_port=None`` the server's own metrics. ``time_skipping`` is for tests
+    alone.
     """
 
     port: int
     ui_port: int | None = None
     database: Path | None = None
     codec_endpoint: str = ""
+    metrics_port: int | None = None
     time_skipping: bool = False
 
     @property
@@ -77,6 +79,7 @@ class EmbeddedTemporal:
         arguments = ["server", "start-dev", "--ip", LOOPBACK, "--port", str(self.port), "--log-level", "warn"]
         arguments += ["--headless"] if self.ui_port is None else ["--ui-port", str(self.ui_port)]
         arguments += ["--ui-disable-news-fetch"]
+        arguments += [] if self.metrics_port is None else ["--metrics-port", str(self.metrics_port)]
         for name in SEARCH_ATTRIBUTES:
             arguments += ["--search-attribute", f"{name}=Keyword"]
         if self.codec_endpoint:
