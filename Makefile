@@ -1,7 +1,7 @@
 # Countersign. `make` alone tells what there is. Nothing has to be installed before but Python 3.11 or newer.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check prove chaos mutants browser lock install clean
+.PHONY: help run test check prove chaos bench mutants browser lock install clean
 SHELL := /bin/sh
 PYTHON ?= python3
 ARGS ?=
@@ -27,6 +27,9 @@ prove: browser  ## Run the long proofs
 
 chaos: $(STAMP)  ## Run 500 journeys under 100 faults and check what came of them (ARGS="--seed 2 --journeys 60")
 	@exec $(RUN) tests.chaos $(ARGS)
+
+bench: $(STAMP)  ## Measure what an approval costs (ARGS="waiting": with 20,000 that wait)
+	@exec $(RUN) tests.bench $(ARGS)
 
 mutants: $(STAMP)  ## Run the mutation tests (ARGS="codes seal": of these groups or modules)
 	@exec $(RUN) tests.mutation $(ARGS)

@@ -19,6 +19,7 @@ from countersign.effects.secrets import Shown
 from countersign.effects.state import attempts_left
 from countersign.storage.credentials import Credential
 from countersign.storage.ledger import AuditEvent
+from countersign.storage.managing import Entry
 from countersign.storage.requests import Request
 
 Whitelist = Annotated[
@@ -299,6 +300,11 @@ class QueueEntry(BaseModel):
     workflow_id: str | None
     step: Step | None
     asked_at: datetime | None
+
+    @classmethod
+    def of(cls, entry: Entry) -> "QueueEntry":
+        """Return what the account manager sees."""
+        return cls(workflow_id=entry.workflow_id, **entry.model_dump(exclude={"journey"}))
 
 
 class StatementOut(BaseModel):

@@ -19,7 +19,7 @@ from countersign.domain.messages import Actor, ActorKind
 from countersign.domain.people import Role
 from countersign.effects.work import Desk
 from countersign.settings import Settings
-from countersign.storage import accounts, users
+from countersign.storage import users
 from countersign.wiring import Parts
 
 
@@ -52,10 +52,11 @@ class Services:
 
 @dataclass(frozen=True)
 class Caller:
-    """The person a token names."""
+    """The person a token names; ``owns`` tells whether the account is his or hers, and of Prime Liquidity."""
 
     user_id: UUID
     account_id: UUID | None
+    owns: bool
     staff_role: Role | None
     actor: Actor
 
@@ -75,7 +76,12 @@ def services(request: Request) -> Services:
     return found
 
 
-UsedServices = Annotated[Services, Depends(services)]
+async def _services(request: Request) -> Services:
+    # A dependency that is no coroutine is called in another thread, at every request.
+    return services(request)
+
+
+UsedServices = Annotated[Services, Depends(_services)]
 _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="`countersign token USER` prints one locally.")
 
 
@@ -91,12 +97,12 @@ async def caller(
             raise NotSignedIn
         claims = await parts.tokens.claims(credentials.credentials)
         async with parts.core.database.connection() as connection:
-            user = await users.get(connection, claims.sub)
+            user = await users.caller(connection, claims.sub, account_id=claims.account)
         if user is None:
             raise NotSignedIn("The token names nobody who is known here.")
     ip = claims.ip or here
     actor = Actor.model_validate({"kind": ActorKind.USER, "user_id": user.id, "ip": ip})
-    return Caller(user_id=user.id, account_id=claims.account, staff_role=user.staff_role, actor=actor)
+    return Caller(user.id, claims.account, owns=user.owns, staff_role=user.staff_role, actor=actor)
 
 
 UsedCaller = Annotated[Caller, Depends(caller)]
@@ -111,16 +117,11 @@ def limited(quota: Quota) -> Any:
     return Depends(spend)
 
 
-async def owner(caller: UsedCaller, parts: UsedServices) -> Owner:
+async def owner(caller: UsedCaller) -> Owner:
     """Return the calling owner; raises ``PrimeLiquidityRequired`` for anyone else."""
-    if caller.account_id is None:
+    if caller.account_id is None or not caller.owns:
         raise PrimeLiquidityRequired
-    async with parts.core.database.connection() as connection:
-        account = await accounts.get(connection, caller.account_id)
-        role = await accounts.role_of(connection, account_id=caller.account_id, user_id=caller.user_id)
-    if account is None or role is not Role.OWNER or not account.prime_liquidity:
-        raise PrimeLiquidityRequired
-    return Owner(user_id=caller.user_id, account_id=account.id, actor=caller.actor)
+    return Owner(user_id=caller.user_id, account_id=caller.account_id, actor=caller.actor)
 
 
 async def account_manager(caller: UsedCaller) -> Caller:

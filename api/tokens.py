@@ -1,5 +1,9 @@
 """Bearer tokens: JWTs (RFC 7519) that name the person and, for customers, the account."""
 
+import hashlib
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -12,6 +16,7 @@ from countersign.settings import Settings
 
 ALGORITHMS = ["ES256", "RS256", "EdDSA"]
 _LEEWAY = timedelta(seconds=5)  # the clocks of the gateway and of this machine are never quite the same
+_REMEMBERED = 4096
 _REQUIRED = ["exp", "sub", "iss", "aud"]
 
 
@@ -23,27 +28,51 @@ class Claims(BaseModel, frozen=True):
     ip: IPvAnyAddress | None = None
 
 
+@dataclass(frozen=True)
+class _Proven:
+    claims: Claims
+    key_id: str | None
+    key: jwt.PyJWK
+    expires_at: int
+
+
 class TokenVerifier:
     """Checks signature, issuer, audience and expiry."""
 
     def __init__(self, settings: Settings) -> None:
+        self._proven: OrderedDict[bytes, _Proven] = OrderedDict()
         self._issuer = settings.jwt_issuer
         self._audience = settings.jwt_audience
         self._keys: Keys = _keys(settings)
 
     async def claims(self, token: str) -> Claims:
-        """Return the claims of a valid token; raises ``NotSignedIn``, or ``Unavailable`` without the issuer's keys."""
+        """Return the claims of a valid token; raises ``NotSignedIn``, or ``Unavailable`` without the issuer's keys.
+
+        A token that was checked before is only looked up again, while the key that signed it is still the issuer's.
+        """
+        digest = hashlib.sha256(token.encode()).digest()
+        proven = self._proven.get(digest)
+        if proven and time.time() < proven.expires_at and await self._keys.find(proven.key_id) is proven.key:
+            return proven.claims
+        proven = await self._prove(token)
+        self._proven[digest] = proven
+        if len(self._proven) > _REMEMBERED:
+            self._proven.popitem(last=False)
+        return proven.claims
+
+    async def _prove(self, token: str) -> _Proven:
         try:
-            key = await self._keys.find(jwt.get_unverified_header(token).get("kid"))
+            key_id = jwt.get_unverified_header(token).get("kid")
+            key = await self._keys.find(key_id)
             if key is None:
                 raise NotSignedIn("No key is known that could have signed the token.")
-            return self._checked(token, key)
+            return self._checked(token, key_id, key)
         except jwt.ExpiredSignatureError:
             raise NotSignedIn("The token has expired; get a new one.") from None
         except (jwt.PyJWTError, ValidationError, ValueError, TypeError):
             raise NotSignedIn("The token is not valid.") from None
 
-    def _checked(self, token: str, key: jwt.PyJWK) -> Claims:
+    def _checked(self, token: str, key_id: str | None, key: jwt.PyJWK) -> _Proven:
         # The key itself is handed over, not its number alone: with it goes the one algorithm it is for.
         decoded = jwt.decode(
             token,
@@ -54,7 +83,7 @@ class TokenVerifier:
             leeway=_LEEWAY,
             options={"require": _REQUIRED},
         )
-        return Claims.model_validate(decoded)
+        return _Proven(Claims.model_validate(decoded), key_id, key, expires_at=int(decoded["exp"]))
 
 
 def _keys(settings: Settings) -> Keys:

@@ -5,8 +5,11 @@ import logging
 import signal
 from contextlib import aclosing, suppress
 
+import uvloop
+
 from countersign import logs
 from countersign.adapters.temporal import forward_core_logs
+from countersign.collecting import collect_seldom
 from countersign.dispatch.dispatcher import repeat
 from countersign.dispatch.key_watch import KeyWatch
 from countersign.domain.errors import Unavailable
@@ -26,6 +29,12 @@ from countersign.wiring import (
 _LOG = logging.getLogger(__name__)
 _PAUSE_SECONDS = 1.0
 _SCHEDULE_SECONDS = 600
+
+
+def work(settings: Settings) -> None:
+    """Run a worker process from start to stop, as ``run_worker`` tells."""
+    collect_seldom()
+    uvloop.run(run_worker(settings))
 
 
 async def run_worker(settings: Settings) -> None:

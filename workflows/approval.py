@@ -12,13 +12,21 @@ from countersign.domain.requests import Step
 from workflows.following import PAUSE
 from workflows.messages import SIGNAL_KEY, Messages
 from workflows.storage_steps import StepFails, storage_step
+from workflows.waking import Alarm
 
 APPROVAL_STEP = SearchAttributeKey.for_keyword("ApprovalStep")
 SESSION_NAME = SearchAttributeKey.for_keyword("SessionName")
 
 
+_TIMERS_STAY = "a-timer-stays-when-the-deadline-moves-on"
+
+
 class Approval(Messages):
     """One request; journeys say in ``run`` which steps it goes through."""
+
+    def __init__(self, start: StartRequest) -> None:
+        super().__init__(start)
+        self._alarm = Alarm()
 
     async def two_factor_code(self) -> None:
         """Wait for the two-factor code."""
@@ -64,6 +72,31 @@ class Approval(Messages):
             await self._wait(step)
 
     async def _wait(self, step: Step) -> None:
+        try:
+            if workflow.patched(_TIMERS_STAY):
+                await self._wait_for_the_alarm(step)
+            else:
+                await self._wait_with_a_timer_of_its_own(step)
+        except asyncio.CancelledError:
+            reason = "cancelled in Temporal"
+            cancel = Cancel(actor=Actor(kind=ActorKind.OPS), reason=reason)
+            await self._insist(cancel, key=f"{SIGNAL_KEY}{workflow.info().run_id}:{reason}")
+
+    async def _wait_for_the_alarm(self, step: Step) -> None:
+        due = self._due()
+        if due is not None and due <= workflow.now():
+            await self._time_came(step)
+            return
+        self._alarm.set(due, summary=f"{step}: runs out, unless it is over by then")
+        await workflow.wait_condition(
+            lambda: (
+                not self._now_at(step)
+                or not self._alarm.is_set_for(self._due())
+                or workflow.info().is_continue_as_new_suggested()
+            )
+        )
+
+    async def _wait_with_a_timer_of_its_own(self, step: Step) -> None:
         due = self._due()
         try:
             await workflow.wait_condition(
@@ -73,10 +106,6 @@ class Approval(Messages):
             )
         except TimeoutError:
             await self._time_came(step)
-        except asyncio.CancelledError:
-            reason = "cancelled in Temporal"
-            cancel = Cancel(actor=Actor(kind=ActorKind.OPS), reason=reason)
-            await self._insist(cancel, key=f"{SIGNAL_KEY}{workflow.info().run_id}:{reason}")
 
     async def _time_came(self, step: Step) -> None:
         # The lock lets a message that is already being handled win over a deadline that only tidies up.

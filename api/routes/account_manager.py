@@ -10,12 +10,12 @@ from api.opening import IdempotencyKey
 from api.problems import documented
 from api.quotas import Quota
 from api.schemas import DecisionIn, QueueEntry, RequestOut, StatementOut
-from api.services import Services, UsedManager, UsedServices, limited
+from api.services import UsedManager, UsedServices, limited
 from countersign.adapters.statements import sign
 from countersign.domain.errors import Forbidden, NotFound, NothingWaiting, NotSignedIn, Unavailable, VersionChanged
+from countersign.domain.secrets import normalize_session_name
 from countersign.effects.work import found
-from countersign.storage import accounts, requests
-from countersign.storage.credentials import Credential
+from countersign.storage import managing
 
 router = APIRouter(prefix="/v1/account-manager", tags=["Account managers"])
 
@@ -32,14 +32,15 @@ async def queue(
 ) -> list[QueueEntry]:
     """Return what waits for this account manager, oldest first."""
     async with services.core.database.connection() as connection:
-        waiting = await requests.waiting_for_manager(connection, manager.user_id, limit=limit)
-    return [await _entry(services, await credential_called(services, manager, each.name)) for each in waiting]
+        return [QueueEntry.of(each) for each in await managing.queue(connection, manager.user_id, limit=limit)]
 
 
 @router.get("/fix-credentials/{session_name}", responses=documented(*_ERRORS))
 async def find_by_name(session_name: SessionName, manager: UsedManager, services: UsedServices) -> QueueEntry:
     """Return the FIX credentials of that Session Name, with the version to decide on."""
-    return await _entry(services, await credential_called(services, manager, session_name))
+    name = normalize_session_name(session_name)
+    async with services.core.database.connection() as connection:
+        return QueueEntry.of(found(await managing.entry(connection, manager.user_id, session_name=name)))
 
 
 @router.post(
@@ -79,22 +80,4 @@ async def sign_statement(
         statement=sign(services.core.keys, statement),
         workflow_id=request.workflow_id,
         expires_at=statement.expires_at,
-    )
-
-
-async def _entry(services: Services, credential: Credential) -> QueueEntry:
-    request = await waiting_about(services, credential)
-    async with services.core.database.connection() as connection:
-        account = found(await accounts.get(connection, credential.account_id))
-    return QueueEntry(
-        session_name=credential.name,
-        session_type=credential.session_type,
-        account_id=account.id,
-        account_name=account.name,
-        status=credential.status,
-        version=credential.version,
-        request_id=request.id if request else None,
-        workflow_id=request.workflow_id if request else None,
-        step=request.step if request else None,
-        asked_at=request.asked_at if request else None,
     )

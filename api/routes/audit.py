@@ -32,7 +32,7 @@ async def list_audit_events(
         async with services.core.database.connection() as connection:
             events = await ledger.events(connection, account_id, before=before, limit=limit)
         return [AuditEventOut.of(event) for event in events]
-    account_id = (await owner(caller, services)).account_id
+    account_id = (await owner(caller)).account_id
     async with services.core.database.connection() as connection:
         events = await ledger.events(connection, account_id, before=before, limit=limit, hidden=HIDDEN_FROM_OWNERS)
         events = await as_owners_see(connection, account_id, events)

@@ -7,7 +7,7 @@ the workflow is stuck. A ``temporal workflow signal`` without ``--input`` is eno
 
 import inspect
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache
 from typing import Any
 
 from temporalio import workflow
@@ -45,17 +45,26 @@ class _Guard(WorkflowInboundInterceptor):
 def _fits(handler: Callable[..., Any] | None, args: Sequence[Any]) -> bool:
     if handler is None:
         return True  # a dynamic handler takes anything
+    function, bound = _unbound(handler)
     try:
-        inspect.signature(_unbound(handler)).bind(*args)
+        _signature(function).bind(*bound, *args)
     except TypeError:
         return False
     return None not in args
 
 
-def _unbound(handler: Callable[..., Any]) -> Callable[..., Any]:
+@lru_cache(maxsize=256)
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    return inspect.signature(function)
+
+
+def _unbound(handler: Callable[..., Any]) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    # Unbound, or the cache would keep every workflow that was ever told something.
+    if inspect.ismethod(handler):
+        return handler.__func__, (handler.__self__,)
     # The SDK binds a coroutine method by a closure over `fn` and `obj` whose own signature takes anything.
     code, cells = getattr(handler, "__code__", None), getattr(handler, "__closure__", None)
-    if code is None or cells is None:
-        return handler
-    enclosed = {name: cell.cell_contents for name, cell in zip(code.co_freevars, cells, strict=True)}
-    return partial(enclosed["fn"], enclosed["obj"]) if {"fn", "obj"} <= enclosed.keys() else handler
+    if code is not None and cells is not None and {"fn", "obj"} <= set(code.co_freevars):
+        enclosed = dict(zip(code.co_freevars, cells, strict=True))
+        return enclosed["fn"].cell_contents, (enclosed["obj"].cell_contents,)
+    return handler, ()

@@ -2,14 +2,14 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from copy import copy
 from typing import Self
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from google.protobuf.message import DecodeError
 from temporalio.api.common.v1 import Payload
-from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.contrib.pydantic import PydanticPayloadConverter
 from temporalio.converter import (
     ActivitySerializationContext,
     DataConverter,
@@ -42,13 +42,14 @@ class PayloadCipher:
         key_ring.key(Purpose.PAYLOAD)  # a process without the key learns it now, not at the first payload
         self._key_ring = key_ring
         self._namespace = namespace
+        self._ciphers: dict[str, AESGCM] = {}
 
     def encrypt(self, payload: Payload, *, workflow_id: str) -> Payload:
         """Return ``payload`` under AES-256-GCM, bound to the namespace and to ``workflow_id`` ("" for none)."""
         key_id = self._key_ring.current
         nonce = os.urandom(_NONCE_BYTES)
         bound = self._associated_data(key_id, workflow_id)
-        ciphertext = AESGCM(self._key_ring.key(Purpose.PAYLOAD)).encrypt(nonce, payload.SerializeToString(), bound)
+        ciphertext = self._cipher(key_id).encrypt(nonce, payload.SerializeToString(), bound)
         return Payload(
             metadata={
                 "encoding": ENCRYPTED,
@@ -67,12 +68,17 @@ class PayloadCipher:
             # get(), not []: looking up a missing key of a protobuf map writes it into the message.
             key_id = payload.metadata.get(_KEY_ID, b"").decode()
             workflow_id = payload.metadata.get(_WORKFLOW_ID, b"").decode()
-            key = self._key_ring.key(Purpose.PAYLOAD, key_id)
             nonce, ciphertext = payload.data[:_NONCE_BYTES], payload.data[_NONCE_BYTES:]
-            plain = AESGCM(key).decrypt(nonce, ciphertext, self._associated_data(key_id, workflow_id))
+            plain = self._cipher(key_id).decrypt(nonce, ciphertext, self._associated_data(key_id, workflow_id))
             return Payload.FromString(plain), workflow_id
         except (KeyNotHeld, ValueError, InvalidTag, DecodeError):
             raise Undecryptable from None
+
+    def _cipher(self, key_id: str) -> AESGCM:
+        # Kept: to set one up takes as long as to encrypt a payload.
+        if key_id not in self._ciphers:
+            self._ciphers[key_id] = AESGCM(self._key_ring.key(Purpose.PAYLOAD, key_id))
+        return self._ciphers[key_id]
 
     def _associated_data(self, key_id: str, workflow_id: str) -> bytes:
         parts = [_CIPHER, self._namespace.encode(), key_id.encode(), workflow_id.encode()]
@@ -145,10 +151,25 @@ class EndpointCodec(PayloadCodec):
             return payload
 
 
+class BoundConverter(DataConverter):
+    """A data converter of which the codec alone is bound to a workflow.
+
+    The SDK binds anew for every payload, and makes new converters each time: pydantic's would then build its type
+    adapters again and again.
+    """
+
+    def with_context(self, context: SerializationContext) -> Self:
+        """Return this converter with the codec for the workflow that ``context`` names."""
+        codec, bound = self.payload_codec, copy(self)
+        if isinstance(codec, EncryptionCodec):
+            object.__setattr__(bound, "payload_codec", codec.with_context(context))
+        return bound
+
+
 def data_converter(key_ring: KeyRing, namespace: str) -> DataConverter:
     """Return pydantic's converter with the encryption codec, failures encrypted too."""
-    return replace(
-        pydantic_data_converter,
+    return BoundConverter(
+        payload_converter_class=PydanticPayloadConverter,
         payload_codec=EncryptionCodec(PayloadCipher(key_ring, namespace)),
         failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
     )

@@ -18,6 +18,7 @@ def api() -> None:
     from api.serving import server_config
     from countersign import logs
     from countersign.adapters.temporal import forward_core_logs
+    from countersign.collecting import collect_seldom
     from countersign.wiring import API_PURPOSES
 
     logs.install()
@@ -25,7 +26,9 @@ def api() -> None:
     forward_core_logs()
     settings = command_settings()
     _require_usable(settings, API_PURPOSES)
-    uvicorn.Server(server_config(_application(settings), settings)).run()
+    server = uvicorn.Server(server_config(_application(settings), settings))
+    collect_seldom()
+    server.run()
 
 
 def _application(settings: "Settings") -> "FastAPI":
@@ -40,14 +43,12 @@ def _application(settings: "Settings") -> "FastAPI":
 
 def worker() -> None:
     """Run the Temporal worker."""
-    import asyncio
-
     from countersign.wiring import WORKER_PURPOSES
-    from countersign.work_loop import run_worker
+    from countersign.work_loop import work
 
     settings = command_settings()
     _require_usable(settings, WORKER_PURPOSES)
-    asyncio.run(run_worker(settings))
+    work(settings)
 
 
 def _require_usable(settings: "Settings", purposes: "frozenset[Purpose]") -> None:

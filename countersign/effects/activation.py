@@ -33,12 +33,13 @@ from countersign.effects.steps import closed, require_open, require_step
 from countersign.effects.stop_links import Stoppable
 from countersign.effects.work import Work, found
 from countersign.storage import accounts, ledger, requests
+from countersign.storage.credentials import Credential
 from countersign.storage.requests import Request
 
 
 async def activate_now(work: Work, request: Request, _message: Activate) -> None:
     """ACTIVATE: mail a code for an API key, ask the account managers for FIX credentials."""
-    await require_requester(work, request)
+    require_requester(work, request)
     require_step(request, Step.ACTIVATION_CHOICE)
     if request.journey.kind is CredentialKind.FIX:
         await work.audit_request(AuditTag.ACTIVATION_CHOSEN, request, when="now")
@@ -53,7 +54,7 @@ async def activate_now(work: Work, request: Request, _message: Activate) -> None
 
 async def activate_later(work: Work, request: Request, _message: ActivateLater) -> None:
     """ACTIVATE LATER: the credential stays, inactive; good while an email code is awaited, too."""
-    await require_requester(work, request)
+    require_requester(work, request)
     if request.step is not Step.ACTIVATION_CODE:
         require_step(request, Step.ACTIVATION_CHOICE)
     await work.audit_request(AuditTag.ACTIVATION_CHOSEN, request, when="later")
@@ -62,7 +63,7 @@ async def activate_later(work: Work, request: Request, _message: ActivateLater) 
 
 async def confirm(work: Work, request: Request, message: ActivationCode) -> None:
     """Activate by the code from the mail, or by the token of its link, which lives as long as the step."""
-    await require_requester(work, request)
+    require_requester(work, request)
     require_step(request, Step.ACTIVATION_CODE)
     if is_overdue(request, at=work.at):
         await end_overdue(work, request)
@@ -79,23 +80,21 @@ async def confirm(work: Work, request: Request, message: ActivationCode) -> None
 async def activate(work: Work, request: Request) -> None:
     """Make the request's credential active, end the request, and tell the owners."""
     before = found(await credential_of(work, request))
-    await change_status(work, request, before, CredentialStatus.ACTIVE)
-    await hold_funds(work, request)
+    active = await change_status(work, request, before, CredentialStatus.ACTIVE)
+    active = await hold_funds(work, request, active)
     await end_request(work, request, Outcome.ACTIVATED)
     moves_funds = bool(funds_permissions(before.permissions))
     stop = Stoppable(StopKind.CREDENTIAL, credential_id=before.id, from_version=before.version) if moves_funds else None
-    active = found(await credential_of(work, request))
     await tell_owners(work, "credential_activated", active, request_id=request.id, stop=stop)
 
 
 async def ask_account_managers(work: Work, request: Request) -> None:
     """Let the request wait for an account manager, and tell those who look after the account."""
-    await _await_activation(work, request)
+    credential = await _await_activation(work, request)
     await requests.update(work.connection, request.id, step=Step.ACCOUNT_MANAGER, deadline=None, asked_at=work.at)
     await work.audit_request(AuditTag.MANAGER_ASKED, request)
     # A manager who began by name decides right away: no mail asks for what is being done.
     if request.user_id not in await accounts.managers(work.connection, work.account.id):
-        credential = found(await credential_of(work, request))
         await tell_managers(
             as_requester(work, request, at=work.at), "activation_requested", credential, request_id=request.id
         )
@@ -149,6 +148,6 @@ async def _reject(work: Work, request: Request, statement: Statement) -> None:
     await tell_owners(work, "activation_rejected", credential, request_id=request.id, reason=statement.reason)
 
 
-async def _await_activation(work: Work, request: Request) -> None:
+async def _await_activation(work: Work, request: Request) -> Credential:
     credential = found(await credential_of(work, request))
-    await change_status(work, request, credential, CredentialStatus.AWAITING_ACTIVATION)
+    return await change_status(work, request, credential, CredentialStatus.AWAITING_ACTIVATION)

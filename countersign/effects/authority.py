@@ -12,16 +12,24 @@ from countersign.storage.requests import Request
 
 async def require_owner(work: Work, user_id: UUID) -> None:
     """Raise ``PrimeLiquidityRequired`` unless the user owns this account and it is a Prime Liquidity account."""
-    role = await accounts.role_of(work.connection, account_id=work.account.id, user_id=user_id)
+    _require_owner(work, await accounts.role_of(work.connection, account_id=work.account.id, user_id=user_id))
+
+
+def _require_owner(work: Work, role: Role | None) -> None:
     if role is not Role.OWNER or not work.account.prime_liquidity:
         raise PrimeLiquidityRequired
 
 
-async def require_requester(work: Work, request: Request) -> None:
+def require_owned(work: Work, request: Request) -> None:
+    """Raise ``PrimeLiquidityRequired`` unless who began the request owned the account when the request was read."""
+    _require_owner(work, request.requester_role)
+
+
+def require_requester(work: Work, request: Request) -> None:
     """Raise unless the request's user is still an owner, and no other signed-in person is the actor."""
     if work.actor.kind is ActorKind.USER and work.actor.user_id != request.user_id:
         raise NotTheRequester
-    await require_owner(work, request.user_id)
+    require_owned(work, request)
 
 
 async def require_canceller(work: Work, _request: Request) -> None:

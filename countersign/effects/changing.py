@@ -31,7 +31,7 @@ async def require_passable(work: Work, request: Request) -> None:
 
 async def pass_recovery_code(work: Work, request: Request, message: RecoveryCode) -> None:
     """Take a recovery code in place of the present factor's code; creating keys needs the factor itself."""
-    await require_requester(work, request)
+    require_requester(work, request)
     require_step(request, Step.TWO_FACTOR_CODE)
     if request.journey is not Journey.CHANGE_TWO_FACTOR:
         raise not_at_this_step(request)

@@ -41,17 +41,19 @@ TWO_FACTOR_CHANNELS = {TwoFactorMethod.AUTHENTICATOR: Channel.AUTHENTICATOR, Two
 
 async def open_challenge(work: Work, request: Request, *, step: Step, channel: Channel) -> None:
     """Move the request to a step that asks for a code, and open the first window."""
-    challenge_id = uuid4()
+    if channel is Channel.SMS:
+        await count_sms(work)
+    window = open_window(number=1, at=work.at, rules=work.rules)
     await challenges.insert(
         work.connection,
-        challenge_id=challenge_id,
+        challenge_id=uuid4(),
         request_id=request.id,
         account_id=work.account.id,
         step=step,
         channel=channel,
         key_id=work.keys.current,
+        window=window,
     )
-    window = await _add_window(work, challenge_id, channel=channel, number=1)
     await requests.update(work.connection, request.id, step=step, deadline=_deadline(work, request, step, window))
 
 
@@ -193,20 +195,20 @@ async def _add_window(work: Work, challenge_id: UUID, *, channel: Channel, numbe
 
 async def _count_attempt(work: Work, request: Request) -> int:
     wrong = (request.wrong_codes or 0) + 1
-    await challenges.set_wrong_codes(work.connection, _challenge_id(request), wrong)
-    await accounts.set_wrong_codes_in_a_row(work.connection, work.account.id, work.account.wrong_codes_in_a_row + 1)
+    in_a_row = work.account.wrong_codes_in_a_row + 1
+    await challenges.count_wrong_codes(work.connection, _challenge_id(request), wrong=wrong, in_a_row=in_a_row)
     return wrong
 
 
 async def _uncount_attempt(work: Work, request: Request) -> None:
-    await challenges.set_wrong_codes(work.connection, _challenge_id(request), request.wrong_codes or 0)
-    await accounts.set_wrong_codes_in_a_row(work.connection, work.account.id, work.account.wrong_codes_in_a_row)
+    wrong, in_a_row = request.wrong_codes or 0, work.account.wrong_codes_in_a_row
+    await challenges.count_wrong_codes(work.connection, _challenge_id(request), wrong=wrong, in_a_row=in_a_row)
 
 
 async def _solve(work: Work, request: Request) -> None:
-    await challenges.set_wrong_codes(work.connection, _challenge_id(request), request.wrong_codes or 0)
-    await accounts.set_wrong_codes_in_a_row(work.connection, work.account.id, 0)
-    await challenges.solve(work.connection, _challenge_id(request), at=work.at)
+    await challenges.count_wrong_codes(
+        work.connection, _challenge_id(request), wrong=request.wrong_codes or 0, in_a_row=0, solved_at=work.at
+    )
 
 
 async def _refuse(work: Work, request: Request, *, wrong: int) -> None:

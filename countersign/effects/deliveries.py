@@ -12,7 +12,6 @@ from countersign.domain.requests import ChangeTo, Channel, Delivery, Journey, St
 from countersign.effects.codes import link_token, one_time_code
 from countersign.effects.work import Desk, found
 from countersign.storage import challenges, requests, users
-from countersign.storage.database import Connection
 from countersign.storage.requests import Request
 
 _APPROVING = {
@@ -56,12 +55,11 @@ async def code_to_send(desk: Desk, ref: SendRef, *, public_url: str) -> CodeToSe
         request = found(await requests.get(connection, send.request_id))
         if send.delivery is not Delivery.SENDING or request.challenge_id != send.challenge_id:
             return None
-        to = await _address(connection, request, send.channel)
     code = one_time_code(desk.keys, send.challenge_id, send.number, key_id=send.key_id)
     token = link_token(desk.keys, send.challenge_id, send.number, key_id=send.key_id)
     return CodeToSend(
         channel=send.channel,
-        to=to,
+        to=found(send.address),
         key=f"{send.challenge_id}/{send.number}",
         context={
             **_subject(request, send.channel),
@@ -97,13 +95,6 @@ async def recipient_of(desk: Desk, user_id: UUID) -> str:
     """Return the address that a user's notices go to."""
     async with desk.database.connection() as connection:
         return found(await users.get(connection, user_id)).email
-
-
-async def _address(connection: Connection, request: Request, channel: Channel) -> str:
-    if request.step is Step.NEW_FACTOR_CODE:
-        return found(await requests.read_new_phone(connection, request.id))
-    user = found(await users.get(connection, request.user_id))
-    return user.email if channel is Channel.EMAIL else found(user.phone)
 
 
 def _subject(request: Request, channel: Channel) -> dict[str, Any]:

@@ -17,16 +17,22 @@ _TIME_RAN_OUT = "time ran out"
 
 async def end_request(work: Work, request: Request, outcome: Outcome, *, reason: str | None = None) -> None:
     """Close the request; unless it activated, take its credential back to where nobody can use it half-made."""
-    credential = await credential_of(work, request)
-    if credential is not None and outcome is not Outcome.ACTIVATED:
-        status = status_after_end(step=request.step, status=credential.status)
-        if status is not credential.status:
-            await change_status(work, request, credential, status)
+    if outcome is not Outcome.ACTIVATED:
+        await _take_credential_back(work, request)
     await requests.close(work.connection, request.id, outcome=outcome, reason=reason)
     if request.step is Step.ACCOUNT_MANAGER:
         # No deadline would ever wake a workflow that missed this end.
         await requests.set_nudge(work.connection, request.id)
     await work.audit_request(AuditTag.REQUEST_ENDED, request, outcome=outcome, step=request.step, reason=reason)
+
+
+async def _take_credential_back(work: Work, request: Request) -> None:
+    credential = await credential_of(work, request)
+    if credential is None:
+        return
+    status = status_after_end(step=request.step, status=credential.status)
+    if status is not credential.status:
+        await change_status(work, request, credential, status)
 
 
 async def end_from_outside(work: Work, request: Request, outcome: Outcome, *, reason: str) -> None:
@@ -70,9 +76,9 @@ async def change_status(
     *,
     permissions: list[Permission] | None = None,
     ip_whitelist: list[str] | None = None,
-) -> None:
-    """Change the credential in the request's name; the version it was meant for must be the present one."""
-    version = await credentials.change(
+) -> Credential:
+    """Change the credential in the request's name, and return it; raises ``VersionChanged`` unless it is as meant."""
+    changed = await credentials.change(
         work.connection,
         credential_id=credential.id,
         version=request.credential_version,
@@ -80,9 +86,11 @@ async def change_status(
         permissions=permissions,
         ip_whitelist=ip_whitelist,
     )
-    if version is None:
+    if changed is None:
         raise VersionChanged
-    await requests.update(work.connection, request.id, credential_version=version)
+    if changed.version != request.credential_version:
+        await requests.update(work.connection, request.id, credential_version=changed.version)
     await work.audit_request(
-        AuditTag.CREDENTIAL_STATUS, request, before=credential.status, after=status, version=version
+        AuditTag.CREDENTIAL_STATUS, request, before=credential.status, after=status, version=changed.version
     )
+    return changed

@@ -7,24 +7,26 @@ from countersign.domain.holding import held_until, hold_ends
 from countersign.domain.permissions import funds_permissions
 from countersign.domain.requests import Outcome
 from countersign.domain.rules import Rules
-from countersign.effects.ending import credential_of
-from countersign.effects.work import Work, found
+from countersign.effects.work import Work
 from countersign.storage import credentials
+from countersign.storage.credentials import Credential
 from countersign.storage.requests import Request
 
 
-async def hold_funds(work: Work, request: Request) -> None:
+async def hold_funds(work: Work, request: Request, credential: Credential) -> Credential:
     """Hold the funds permissions of the request's credential back if its requester's security was changed lately.
+
+    Returns the credential with the moment from when on they are in effect.
 
     At its creation and edit too, not at its activation alone: who made it knows the secret, whoever activates it.
     Nobody shortens a hold; one that is over is forgotten.
     """
-    credential = found(await credential_of(work, request))
     until = held_until(credential.funds_from, _of_requester(request, work.rules), at=work.at)
     if until != credential.funds_from:
         await credentials.hold_funds(work.connection, credential.id, until)
     if until is not None and funds_permissions(credential.permissions):
         await work.audit_request(AuditTag.FUNDS_HELD, request, until=until.isoformat())
+    return credential.model_copy(update={"funds_from": until})
 
 
 def funds_begin_at(request: Request, *, rules: Rules, at: datetime) -> datetime | None:

@@ -44,7 +44,7 @@ async def _apply(work: Work, request: Request, message: Any) -> StoredVerdict:
 
 
 async def _resend(work: Work, request: Request, _message: ResendCode) -> None:
-    await authority.require_requester(work, request)
+    authority.require_requester(work, request)
     await codes.resend(work, request)
 
 

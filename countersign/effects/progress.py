@@ -6,7 +6,7 @@ from countersign.domain.messages import SYSTEM, RequestAt, RequestState, StepDue
 from countersign.domain.people import TwoFactorMethod
 from countersign.domain.requests import Channel, Outcome, Step
 from countersign.effects.activation import ask_account_managers
-from countersign.effects.authority import require_owner, require_thawed
+from countersign.effects.authority import require_owned, require_thawed
 from countersign.effects.changing import ask_for_new_factor
 from countersign.effects.codes import TWO_FACTOR_CHANNELS, open_challenge
 from countersign.effects.ending import credential_of, end_overdue, end_request
@@ -51,7 +51,7 @@ async def remind(desk: Desk, due: StepDue) -> RequestState:
 
 async def _first_step(work: Work, request: Request) -> None:
     try:
-        await _require_still_allowed(work, request)
+        _require_still_allowed(work, request)
         await _require_sms_for_it(work, request)
     except DomainError as error:
         await end_request(work, request, Outcome.CANCELLED, reason=error.slug)
@@ -64,10 +64,10 @@ async def _first_step(work: Work, request: Request) -> None:
         await open_challenge(work, request, step=Step.TWO_FACTOR_CODE, channel=_first_channel(request))
 
 
-async def _require_still_allowed(work: Work, request: Request) -> None:
+def _require_still_allowed(work: Work, request: Request) -> None:
     # An account manager may begin an activation by name; the owner's rights matter to all others.
     if request.journey.needs_two_factor:
-        await require_owner(work, request.user_id)
+        require_owned(work, request)
         require_thawed(work)
 
 

@@ -21,7 +21,7 @@ from countersign.effects.notices import tell_owners
 from countersign.effects.steps import require_step
 from countersign.effects.work import Desk, Work, found
 from countersign.storage import credentials, requests
-from countersign.storage.credentials import NewCredential
+from countersign.storage.credentials import Credential, NewCredential
 from countersign.storage.requests import Request
 
 
@@ -37,8 +37,8 @@ class Shown(BaseModel):
     session_type: SessionType | None
 
 
-async def make_credential(work: Work, request: Request) -> bytes:
-    """Store the new credential, inactive; return its secret sealed for the one reveal."""
+async def make_credential(work: Work, request: Request) -> tuple[Credential, bytes]:
+    """Store the new credential, inactive; return it, and its secret sealed for the one reveal."""
     api_key = request.session_type is None
     secret = new_api_secret() if api_key else new_fix_password()
     public_id = new_api_key() if api_key else new_fix_username()
@@ -59,9 +59,9 @@ async def make_credential(work: Work, request: Request) -> bytes:
         mac_key_id=None if api_key else work.keys.current,
         created_by=request.user_id,
     )
-    await credentials.insert(work.connection, new)
+    credential = await credentials.insert(work.connection, new)
     await work.audit_request(AuditTag.CREDENTIAL_CREATED, request, public_id=public_id)
-    return work.keys.seal(Purpose.REVEAL, secret.encode(), bound_to=f"request:{request.id}")
+    return credential, work.keys.seal(Purpose.REVEAL, secret.encode(), bound_to=f"request:{request.id}")
 
 
 async def reveal(desk: Desk, request_id: UUID, *, verifier: str, at: datetime, actor: Actor) -> Shown:
@@ -72,7 +72,7 @@ async def reveal(desk: Desk, request_id: UUID, *, verifier: str, at: datetime, a
     """
     gone = False
     async with desk.on_request(request_id, at=at, actor=actor) as (work, request):
-        await require_requester(work, request)
+        require_requester(work, request)
         _require_revealable(request, at=at)
         require_verifier(request, verifier)
         gone = await _erase_if_too_late(work, request)
@@ -83,7 +83,7 @@ async def reveal(desk: Desk, request_id: UUID, *, verifier: str, at: datetime, a
 
 async def acknowledge(work: Work, request: Request, _message: SecretSaved) -> None:
     """Take the owner's word that the secret is saved, and erase the copy; refused before it was shown."""
-    await require_requester(work, request)
+    require_requester(work, request)
     require_step(request, Step.SECRET_SAVED)
     if request.revealed_at is None:
         raise SecretNotShown

@@ -113,7 +113,7 @@ async def enrolment(
     or ``RequestClosed``.
     """
     async with desk.on_request(request_id, at=at, actor=actor) as (work, request):
-        await require_requester(work, request)
+        require_requester(work, request)
         if is_overdue(request, at=at):
             raise closed(request)
         require_step(request, Step.NEW_FACTOR_CODE)
@@ -134,7 +134,7 @@ async def show_recovery_codes(desk: Desk, request_id: UUID, *, verifier: str, at
     after the change.
     """
     async with desk.on_request(request_id, at=at, actor=actor) as (work, request):
-        await require_requester(work, request)
+        require_requester(work, request)
         _require_codes_issued(request, at=at)
         require_verifier(request, verifier)
         if at >= found(request.closed_at) + work.rules.recovery_codes_showable:

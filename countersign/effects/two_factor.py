@@ -23,7 +23,7 @@ from countersign.storage.requests import Request
 
 async def pass_two_factor(work: Work, request: Request, message: TwoFactorCode) -> None:
     """Check the code and carry out what it confirms."""
-    await require_requester(work, request)
+    require_requester(work, request)
     require_step(request, message.step or _step_of_codes(request))
     if _shows_something_once(request) and message.reveal_challenge is None:
         raise RevealChallengeMissing
@@ -42,8 +42,8 @@ def _shows_something_once(request: Request) -> bool:
 
 
 async def _created(work: Work, request: Request, message: TwoFactorCode) -> None:
-    sealed = await make_credential(work, request)
-    await hold_funds(work, request)
+    credential, sealed = await make_credential(work, request)
+    await hold_funds(work, request, credential)
     await requests.update(
         work.connection,
         request.id,
@@ -56,7 +56,7 @@ async def _created(work: Work, request: Request, message: TwoFactorCode) -> None
 
 async def _edited(work: Work, request: Request, _message: TwoFactorCode) -> None:
     credential = found(await credential_of(work, request))
-    await change_status(
+    edited = await change_status(
         work,
         request,
         credential,
@@ -64,7 +64,7 @@ async def _edited(work: Work, request: Request, _message: TwoFactorCode) -> None
         permissions=list(request.permissions),
         ip_whitelist=list(request.ip_whitelist),
     )
-    await hold_funds(work, request)
+    edited = await hold_funds(work, request, edited)
     await work.audit_request(
         AuditTag.CREDENTIAL_EDITED,
         request,
@@ -77,7 +77,6 @@ async def _edited(work: Work, request: Request, _message: TwoFactorCode) -> None
         step=Step.ACTIVATION_CHOICE,
         deadline=work.at + work.rules.activation_unconfirmed,
     )
-    edited = found(await credential_of(work, request))
     await tell_owners(work, "credential_edited", edited, request_id=request.id)
 
 

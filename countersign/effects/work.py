@@ -2,19 +2,20 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
 from countersign.adapters.keyring import KeyRing, Purpose
-from countersign.domain.audit import AuditTag, Recorded, canonical
+from countersign.domain.audit import AuditTag, Place, Recorded, canonical
 from countersign.domain.errors import NotFound
 from countersign.domain.messages import Actor
 from countersign.domain.rules import Rules
 from countersign.storage import accounts, ledger, requests
-from countersign.storage.accounts import Account
+from countersign.storage.accounts import Account, LockedAccount
 from countersign.storage.database import Connection, Database
+from countersign.storage.ledger import AuditHeadMoved
 from countersign.storage.requests import Request
 
 Thing = TypeVar("Thing")
@@ -30,16 +31,15 @@ class Work:
     actor: Actor
     rules: Rules
     keys: KeyRing
+    _heads: dict[UUID, Place] = field(default_factory=dict)
 
     async def audit(
         self, tag: AuditTag, *, request_id: UUID | None = None, credential_id: UUID | None = None, **details: Any
     ) -> None:
         """Append an audit event to the account's trail; raises ``NotCanonical`` for details with floats."""
-        # Read anew each time: another unit of work on the same account may have appended in this transaction.
-        head = await ledger.head(self.connection, self.account.id)
         event = Recorded(
             account_id=str(self.account.id),
-            number=head.number + 1,
+            number=0,
             event=tag,
             at=datetime.now(UTC),
             actor_kind=self.actor.kind,
@@ -51,8 +51,20 @@ class Work:
             key_id=self.keys.current,
             mac=None,
         )
-        mac = self.keys.mac(Purpose.AUDIT, head.mac + canonical(event))
-        await ledger.append(self.connection, event._replace(mac=mac), after=head)
+        known = self._heads.pop(self.account.id, None)
+        try:
+            await self._append(event, after=known or await ledger.head(self.connection, self.account.id))
+        except AuditHeadMoved:
+            if known is None:
+                raise
+            # Another unit of work on the same account has appended in this transaction.
+            await self._append(event, after=await ledger.head(self.connection, self.account.id))
+
+    async def _append(self, event: Recorded, *, after: Place) -> None:
+        numbered = event._replace(number=after.number + 1)
+        mac = self.keys.mac(Purpose.AUDIT, after.mac + canonical(numbered))
+        await ledger.append(self.connection, numbered._replace(mac=mac), after=after)
+        self._heads[self.account.id] = Place(numbered.number, mac)
 
     async def audit_request(self, tag: AuditTag, request: Request, **details: Any) -> None:
         """Append an audit event about a request and its credential, if it is about one."""
@@ -90,8 +102,10 @@ class Desk:
         """Lock an account in an open transaction, several in the order of their ids; raises ``NotFound``."""
         return self._work(connection, await accounts.lock(connection, account_id), at=at, actor=actor)
 
-    def _work(self, connection: Connection, account: Account | None, *, at: datetime, actor: Actor) -> Work:
-        return Work(connection=connection, account=found(account), at=at, actor=actor, rules=self.rules, keys=self.keys)
+    def _work(self, connection: Connection, locked: LockedAccount | None, *, at: datetime, actor: Actor) -> Work:
+        account = found(locked)
+        heads = {account.id: Place(account.audit_number, account.audit_mac)}
+        return Work(connection, account, at=at, actor=actor, rules=self.rules, keys=self.keys, _heads=heads)
 
 
 def _text(value: object) -> str | None:

@@ -168,7 +168,7 @@ class _Stack:
         variables = stack_variables(
             data=self._data, ports=self._ports, key_ring_file=key_ring_file, jwks_file=jwks_file
         )
-        variables["DATABASE_URL"] = self._postgres.app_url if self._postgres else self._external_database
+        variables["DATABASE_URL"] = self._postgres.app_socket_url if self._postgres else self._external_database
         variables["COUNTERSIGN_MIGRATION_DATABASE_URL"] = self._migration_database
         variables.setdefault("COUNTERSIGN_TEMPORAL_UI_URL", self._addresses().temporal_ui)
         variables["TEMPORAL_ADDRESS"] = self._temporal.address if self._temporal else self._external_temporal

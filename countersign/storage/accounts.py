@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from countersign.domain.audit import GENESIS
 from countersign.domain.people import Role
 from countersign.storage.database import Connection, column, many, one, scalar
 
@@ -19,7 +20,14 @@ class Account(BaseModel, frozen=True):
     frozen_at: datetime | None
 
 
-class _Locked(Account, frozen=True):
+class LockedAccount(Account, frozen=True):
+    """An account that is locked, and where its chain of audit events ends."""
+
+    audit_number: int
+    audit_mac: bytes
+
+
+class _Locked(LockedAccount, frozen=True):
     own: bool
 
 
@@ -28,6 +36,7 @@ class _Membership(Account, frozen=True):
 
 
 _COLUMNS = "a.id, a.name, a.prime_liquidity, a.wrong_codes_in_a_row, a.frozen_at"
+_LOCKED = f"{_COLUMNS}, a.audit_number, coalesce(a.audit_mac, %(genesis)s) AS audit_mac"
 
 
 async def insert(connection: Connection, *, account_id: UUID, name: str, prime_liquidity: bool) -> None:
@@ -43,18 +52,18 @@ async def get(connection: Connection, account_id: UUID) -> Account | None:
     return await one(connection, Account, f"SELECT {_COLUMNS} FROM accounts a WHERE a.id = %s", (account_id,))
 
 
-async def lock(connection: Connection, account_id: UUID) -> Account | None:
+async def lock(connection: Connection, account_id: UUID) -> LockedAccount | None:
     """Return the account, locked until the transaction ends: effects on one account happen one after another."""
-    query = f"SELECT {_COLUMNS} FROM accounts a WHERE a.id = %s FOR UPDATE"
-    return await one(connection, Account, query, (account_id,))
+    query = f"SELECT {_LOCKED} FROM accounts a WHERE a.id = %(id)s FOR UPDATE"
+    return await one(connection, LockedAccount, query, {"id": account_id, "genesis": GENESIS})
 
 
-async def lock_of_request(connection: Connection, request_id: UUID) -> Account | None:
+async def lock_of_request(connection: Connection, request_id: UUID) -> LockedAccount | None:
     """Return the account of a request, locked until the transaction ends.
 
     A change of two-factor authentication reaches into every account of its person: all are locked, in one order.
     """
-    query = f"""SELECT {_COLUMNS}, a.id = r.account_id AS own FROM requests r
+    query = f"""SELECT {_LOCKED}, a.id = r.account_id AS own FROM requests r
                 CROSS JOIN LATERAL (
                     SELECT r.account_id
                     UNION SELECT account_id FROM memberships
@@ -65,14 +74,9 @@ async def lock_of_request(connection: Connection, request_id: UUID) -> Account |
                           WHERE user_id = r.user_id AND outcome IS NULL AND r.journey = 'change-two-factor'
                 ) AS concerned
                 JOIN accounts a ON a.id = concerned.account_id
-                WHERE r.id = %s ORDER BY a.id FOR UPDATE OF a"""
-    locked = await many(connection, _Locked, query, (request_id,))
+                WHERE r.id = %(id)s ORDER BY a.id FOR UPDATE OF a"""
+    locked = await many(connection, _Locked, query, {"id": request_id, "genesis": GENESIS})
     return next((account for account in locked if account.own), None)
-
-
-async def set_wrong_codes_in_a_row(connection: Connection, account_id: UUID, count: int) -> None:
-    """Store how many wrong codes came in a row."""
-    await connection.execute("UPDATE accounts SET wrong_codes_in_a_row = %s WHERE id = %s", (count, account_id))
 
 
 async def set_frozen(connection: Connection, account_id: UUID, at: datetime | None) -> None:
@@ -142,6 +146,7 @@ async def of_user(connection: Connection, user_id: UUID) -> list[tuple[Account, 
 
 async def audit_position(connection: Connection, account_id: UUID | None, *, manager: UUID) -> int:
     """Return a number that grows with every audit event of the account, and of those the user looks after."""
-    query = """SELECT coalesce(sum(audit_number), 0) FROM accounts WHERE id = %(account)s
-               OR id IN (SELECT account_id FROM account_manager_assignments WHERE user_id = %(manager)s)"""
+    query = """SELECT coalesce(sum(audit_number), 0) FROM accounts WHERE id = ANY (ARRAY(
+                   SELECT %(account)s::uuid
+                   UNION SELECT account_id FROM account_manager_assignments WHERE user_id = %(manager)s))"""
     return int(await scalar(connection, query, {"account": account_id, "manager": manager}))

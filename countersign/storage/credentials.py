@@ -3,7 +3,6 @@
 from datetime import datetime
 from uuid import UUID
 
-import psycopg
 from pydantic import BaseModel
 
 from countersign.domain.credentials import CredentialKind, CredentialStatus, SessionType
@@ -53,21 +52,19 @@ _COLUMNS = """id, account_id, kind, name, public_id, session_type, permissions, 
               created_by, created_at, changed_at, funds_from"""
 
 
-async def insert(connection: Connection, new: NewCredential) -> None:
-    """Add an inactive credential of version 1; raises ``NameTaken``."""
-    try:
-        # In a savepoint: the caller goes on in its transaction after NameTaken.
-        async with connection.transaction():
-            await connection.execute(
-                """INSERT INTO credentials (id, account_id, kind, name, name_key, public_id, session_type, permissions,
-                   ip_whitelist, status, secret_sealed, password_mac, mac_key_id, created_by)
-               VALUES (%(id)s, %(account_id)s, %(kind)s, %(name)s, %(name_key)s, %(public_id)s, %(session_type)s,
-                   %(permissions)s, %(ip_whitelist)s, 'inactive', %(secret_sealed)s, %(password_mac)s, %(mac_key_id)s,
-                   %(created_by)s)""",
-                new.model_dump(),
-            )
-    except psycopg.errors.UniqueViolation as error:
-        raise NameTaken from error
+async def insert(connection: Connection, new: NewCredential) -> Credential:
+    """Add an inactive credential of version 1 and return it; raises ``NameTaken``."""
+    # Not by a UniqueViolation: the caller goes on in its transaction after NameTaken.
+    query = f"""INSERT INTO credentials (id, account_id, kind, name, name_key, public_id, session_type, permissions,
+                    ip_whitelist, status, secret_sealed, password_mac, mac_key_id, created_by)
+                VALUES (%(id)s, %(account_id)s, %(kind)s, %(name)s, %(name_key)s, %(public_id)s, %(session_type)s,
+                    %(permissions)s, %(ip_whitelist)s, 'inactive', %(secret_sealed)s, %(password_mac)s, %(mac_key_id)s,
+                    %(created_by)s)
+                ON CONFLICT DO NOTHING RETURNING {_COLUMNS}"""
+    added = await one(connection, Credential, query, new.model_dump())
+    if added is None:
+        raise NameTaken
+    return added
 
 
 async def get(
@@ -100,19 +97,19 @@ async def change(
     status: CredentialStatus,
     permissions: list[Permission] | None = None,
     ip_whitelist: list[str] | None = None,
-) -> int | None:
-    """Change the credential if it still has ``version``; return its new version, or None if it has another.
+) -> Credential | None:
+    """Change the credential if it still has ``version``; return it as it is then, or None if it has another.
 
     Only to await activation is no new version: what was shown is still what will be activated. A discarded
     credential loses its secret with the same statement.
     """
-    query = """UPDATE credentials SET status = %(status)s, changed_at = now(),
+    query = f"""UPDATE credentials SET status = %(status)s, changed_at = now(),
                    version = version + CASE WHEN %(status)s = 'awaiting_activation' THEN 0 ELSE 1 END,
                    permissions = coalesce(%(permissions)s, permissions),
                    ip_whitelist = coalesce(%(ip_whitelist)s, ip_whitelist),
                    secret_sealed = CASE WHEN %(status)s = 'discarded' THEN NULL ELSE secret_sealed END,
                    password_mac = CASE WHEN %(status)s = 'discarded' THEN NULL ELSE password_mac END
-               WHERE id = %(id)s AND version = %(version)s RETURNING version"""
+               WHERE id = %(id)s AND version = %(version)s RETURNING {_COLUMNS}"""
     values = {
         "id": credential_id,
         "version": version,
@@ -120,8 +117,7 @@ async def change(
         "permissions": permissions,
         "ip_whitelist": ip_whitelist,
     }
-    found = await scalar(connection, query, values)
-    return int(found) if found is not None else None
+    return await one(connection, Credential, query, values)
 
 
 async def activated_by(connection: Connection, *, account_id: UUID, user_id: UUID, since: datetime) -> list[Credential]:

@@ -84,10 +84,11 @@ async def events(
     connection: Connection, account_id: UUID, *, before: int | None, limit: int, hidden: Sequence[str] = ()
 ) -> list[AuditEvent]:
     """Return the account's audit events, newest first, below number ``before``; none of those called ``hidden``."""
+    # Not "before IS NULL OR …": of that no index makes use once the statement is prepared for any value.
     query = f"""SELECT {EVENT_COLUMNS} FROM audit_events
-                WHERE account_id = %s AND (%s::bigint IS NULL OR number < %s) AND event <> ALL(%s)
+                WHERE account_id = %s AND number < coalesce(%s, {2**63 - 1}) AND event <> ALL(%s)
                 ORDER BY number DESC LIMIT %s"""
-    return await many(connection, AuditEvent, query, (account_id, before, before, list(hidden), limit))
+    return await many(connection, AuditEvent, query, (account_id, before, list(hidden), limit))
 
 
 async def events_of_credential(

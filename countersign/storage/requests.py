@@ -1,6 +1,7 @@
 """Requests, read together with their present challenge and its newest send."""
 
 from datetime import datetime
+from typing import LiteralString
 from uuid import UUID
 
 import psycopg
@@ -9,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from countersign.domain.credentials import SessionType
 from countersign.domain.errors import NameTaken, RequestOpen
-from countersign.domain.people import TwoFactorMethod
+from countersign.domain.people import Role, TwoFactorMethod
 from countersign.domain.permissions import Permission
 from countersign.domain.requests import ChangeTo, Channel, Delivery, Journey, Outcome, Step
 from countersign.storage.database import Connection, many, one, scalar
@@ -18,7 +19,7 @@ from countersign.storage.database import Connection, many, one, scalar
 class Request(BaseModel, frozen=True):
     """One approval as it stands; its sealed copy, a new phone number and a kept session are never part of it.
 
-    ``security_changed_at`` is of the person who began it, ``funds_from`` of its credential.
+    ``security_changed_at`` and ``requester_role`` are of the person who began it, ``funds_from`` of its credential.
     """
 
     id: UUID
@@ -57,6 +58,7 @@ class Request(BaseModel, frozen=True):
     failure: str | None = None
     decisions_refused: int = 0
     security_changed_at: datetime | None = None
+    requester_role: Role | None = None
     funds_from: datetime | None = None
 
     @property
@@ -92,13 +94,16 @@ _SELECT = """
            r.deadline, r.asked_at, r.reminders, r.reveal_challenge, r.revealed_at, r.saved_at, r.created_at,
            r.changed_at, r.closed_at, c.id AS challenge_id, c.channel, c.key_id, c.wrong_codes, s.number AS send_number,
            s.opened_at AS send_opened_at, s.expires_at AS send_expires_at, s.delivery, s.failure, r.decisions_refused,
-           u.security_changed_at, k.funds_from
+           u.security_changed_at, b.role AS requester_role, k.funds_from
     FROM requests r
     JOIN users u ON u.id = r.user_id
+    LEFT JOIN memberships b ON b.account_id = r.account_id AND b.user_id = r.user_id
     LEFT JOIN credentials k ON k.id = r.credential_id
     LEFT JOIN challenges c ON c.request_id = r.id AND c.step = r.step
     LEFT JOIN LATERAL (SELECT * FROM code_sends WHERE challenge_id = c.id ORDER BY number DESC LIMIT 1) s ON true
 """
+# Two statements: one with a parameter for it has one plan, which reads what has ended as well.
+_OPEN: dict[bool, LiteralString] = {True: " AND r.outcome IS NULL", False: ""}
 
 
 async def insert(connection: Connection, new: NewRequest) -> None:
@@ -152,15 +157,14 @@ async def open_of_user(connection: Connection, *, account_id: UUID, user_id: UUI
 
 async def of_account(connection: Connection, account_id: UUID, *, only_open: bool, limit: int) -> list[Request]:
     """Return the account's requests, newest first."""
-    query = f"""{_SELECT} WHERE r.account_id = %s AND (NOT %s OR r.outcome IS NULL)
-                ORDER BY r.created_at DESC, r.id LIMIT %s"""
-    return await many(connection, Request, query, (account_id, only_open, limit))
+    query = f"""{_SELECT} WHERE r.account_id = %s{_OPEN[only_open]} ORDER BY r.created_at DESC, r.id LIMIT %s"""
+    return await many(connection, Request, query, (account_id, limit))
 
 
 async def every(connection: Connection, *, only_open: bool, limit: int) -> list[Request]:
     """Return all accounts' requests, newest first: for ops."""
-    query = f"{_SELECT} WHERE (NOT %s OR r.outcome IS NULL) ORDER BY r.created_at DESC, r.id LIMIT %s"
-    return await many(connection, Request, query, (only_open, limit))
+    query = f"{_SELECT} WHERE true{_OPEN[only_open]} ORDER BY r.created_at DESC, r.id DESC LIMIT %s"
+    return await many(connection, Request, query, (limit,))
 
 
 async def of_ids(connection: Connection, ids: list[UUID]) -> list[Request]:
@@ -175,13 +179,6 @@ async def nth_newest(connection: Connection, account_id: UUID, *, since: datetim
                ORDER BY created_at DESC OFFSET %s LIMIT 1"""
     found: datetime | None = await scalar(connection, query, (account_id, since, n - 1))
     return found
-
-
-async def waiting_for_manager(connection: Connection, manager: UUID, *, limit: int) -> list[Request]:
-    """Return what waits for this account manager, oldest first."""
-    query = f"""{_SELECT} JOIN account_manager_assignments m ON m.account_id = r.account_id AND m.user_id = %s
-                WHERE r.step = 'account_manager' AND r.outcome IS NULL ORDER BY r.asked_at, r.id LIMIT %s"""
-    return await many(connection, Request, query, (manager, limit))
 
 
 async def update(connection: Connection, request_id: UUID, **columns: object) -> None:

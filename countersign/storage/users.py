@@ -33,6 +33,20 @@ class User(BaseModel):
     __str__ = __repr__
 
 
+class Caller(BaseModel, frozen=True):
+    """A person, and what he or she is in the account that a call is about."""
+
+    id: UUID
+    staff_role: Role | None
+    role: Role | None
+    prime_liquidity: bool | None
+
+    @property
+    def owns(self) -> bool:
+        """Whether he or she owns the account, and it is one of Prime Liquidity."""
+        return self.role is Role.OWNER and bool(self.prime_liquidity)
+
+
 class _Named(BaseModel, frozen=True):
     id: UUID
     name: str
@@ -58,6 +72,14 @@ async def insert(
 async def get(connection: Connection, user_id: UUID) -> User | None:
     """Return the user."""
     return await one(connection, User, "SELECT * FROM users WHERE id = %s", (user_id,))
+
+
+async def caller(connection: Connection, user_id: UUID, *, account_id: UUID | None) -> Caller | None:
+    """Return who calls, and as what in that account."""
+    query = """SELECT u.id, u.staff_role, m.role, a.prime_liquidity FROM users u
+               LEFT JOIN memberships m ON m.user_id = u.id AND m.account_id = %s
+               LEFT JOIN accounts a ON a.id = m.account_id WHERE u.id = %s"""
+    return await one(connection, Caller, query, (account_id, user_id))
 
 
 async def names(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, str]:

@@ -1,5 +1,6 @@
 """Who calls the API: the person of the token, and what he or she may be here."""
 
+from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 import httpx
@@ -34,8 +35,25 @@ def bearer(issuer: Issuer, user_id: UUID, account_id: UUID | None = None) -> HTT
     return HTTPAuthorizationCredentials(scheme="Bearer", credentials=token)
 
 
-def calling(user_id: UUID, account_id: UUID | None, role: Role | None = None) -> Caller:
-    return Caller(user_id, account_id, role, by(user_id))
+@dataclass(frozen=True)
+class Gateway:
+    """Calls for people."""
+
+    services: Services
+    issuer: Issuer
+
+    async def calling(self, user_id: UUID, account_id: UUID | None) -> Caller:
+        return await caller(asking(), self.services, bearer(self.issuer, user_id, account_id))
+
+
+@pytest.fixture
+def gateway(services: Services, issuer: Issuer) -> Gateway:
+    return Gateway(services, issuer)
+
+
+def staff(role: Role | None) -> Caller:
+    user_id = uuid4()
+    return Caller(user_id, None, owns=False, staff_role=role, actor=by(user_id))
 
 
 async def test_a_token_names_who_calls_for_which_account_and_from_where(
@@ -64,33 +82,33 @@ async def test_no_token_and_a_token_of_nobody_are_refused(services: Services, is
         await caller(asking(), services, bearer(issuer, uuid4()))
 
 
-async def test_an_owner_of_prime_liquidity_is_one(services: Services, house: House) -> None:
-    found = await owner(calling(house.owner, house.account_id), services)
+async def test_an_owner_of_prime_liquidity_is_one(gateway: Gateway, house: House) -> None:
+    found = await owner(await gateway.calling(house.owner, house.account_id))
     assert (found.user_id, found.account_id, found.actor) == (house.owner, house.account_id, by(house.owner))
 
 
 @pytest.mark.parametrize("who", ["member", "stranger", "manager"])
-async def test_nobody_else_is(services: Services, house: House, who: str) -> None:
+async def test_nobody_else_is(gateway: Gateway, house: House, who: str) -> None:
     with pytest.raises(PrimeLiquidityRequired):
-        await owner(calling(getattr(house, who), house.account_id), services)
+        await owner(await gateway.calling(getattr(house, who), house.account_id))
 
 
 async def test_nor_an_owner_without_account_of_another_account_or_without_prime_liquidity(
-    services: Services, house: House
+    gateway: Gateway, house: House
 ) -> None:
-    other = await House.build(services.desk)
+    other = await House.build(gateway.services.desk)
     await house.change("UPDATE accounts SET prime_liquidity = false WHERE id = %s", house.account_id)
     for account_id in (None, uuid4(), other.account_id, house.account_id):
         with pytest.raises(PrimeLiquidityRequired):
-            await owner(calling(house.owner, account_id), services)
+            await owner(await gateway.calling(house.owner, account_id))
 
 
 @pytest.mark.parametrize("role", [None, Role.OPS, Role.OWNER])
 async def test_only_account_managers_are_account_managers(role: Role | None) -> None:
-    manager = calling(uuid4(), None, Role.ACCOUNT_MANAGER)
+    manager = staff(Role.ACCOUNT_MANAGER)
     assert await account_manager(manager) is manager
     with pytest.raises(Forbidden):
-        await account_manager(calling(uuid4(), None, role))
+        await account_manager(staff(role))
 
 
 @pytest.mark.parametrize(

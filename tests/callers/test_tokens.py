@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -11,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
+from api import tokens
 from api.jwks import RemoteKeys
 from api.services import Services
 from api.tokens import TokenVerifier
@@ -129,3 +132,71 @@ def _rsa() -> tuple[Any, str]:
 def _ed() -> tuple[Any, str]:
     key = ed25519.Ed25519PrivateKey.generate()
     return key, OKPAlgorithm.to_jwk(key.public_key())
+
+
+@dataclass
+class Rotating:
+    """Keys of an issuer who may take one back."""
+
+    keys: list[jwt.PyJWK]
+
+    async def find(self, key_id: str | None) -> jwt.PyJWK | None:
+        return next((key for key in self.keys if key.key_id == key_id), None)
+
+
+@dataclass
+class Proving:
+    """A verifier, and the tokens that it has proven so far."""
+
+    verifier: TokenVerifier
+    proofs: list[str]
+
+
+@pytest.fixture
+def proving(services: Services, issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proving]:
+    verifier = TokenVerifier(services.settings)
+    verifier._keys = Rotating(jwt.PyJWKSet.from_dict(issuer.jwks).keys)
+    with monkeypatch.context() as watching:
+        proofs: list[str] = []
+        decode = jwt.decode
+
+        def counted(token: str, *arguments: Any, **more: Any) -> Any:
+            proofs.append(token)
+            return decode(token, *arguments, **more)
+
+        watching.setattr(jwt, "decode", counted)
+        yield Proving(verifier, proofs)
+
+
+async def test_a_token_is_proven_once_and_names_the_same_person_again(proving: Proving, issuer: Issuer) -> None:
+    token = mint(issuer)
+    assert await proving.verifier.claims(token) == await proving.verifier.claims(token)
+    assert proving.proofs == [token]
+
+
+async def test_a_proven_token_ends_with_the_key_that_signed_it(proving: Proving, issuer: Issuer) -> None:
+    token = mint(issuer)
+    await proving.verifier.claims(token)
+    proving.verifier._keys = Rotating([])
+    assert await refused(proving.verifier, token) == "No key is known that could have signed the token."
+
+
+async def test_a_proven_token_is_proven_again_when_it_runs_out(
+    proving: Proving, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = mint(issuer)
+    await proving.verifier.claims(token)
+    later = time.time() + 61
+    monkeypatch.setattr("api.tokens.time.time", lambda: later)
+    await proving.verifier.claims(token)
+    assert proving.proofs == [token, token]
+
+
+async def test_no_more_tokens_are_remembered_than_there_is_room_for(
+    proving: Proving, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "_REMEMBERED", 2)
+    first, second, third = (mint(issuer, sub=str(uuid4())) for _ in range(3))
+    for token in (first, second, third, second, third, first):
+        await proving.verifier.claims(token)
+    assert proving.proofs == [first, second, third, first]

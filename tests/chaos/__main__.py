@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from tests.chaos.breaking import BREAKS
-from tests.chaos.reporting import report, write_into
+from tests.chaos.reporting import FIGURES, report
 from tests.chaos.running import Options, run
 
 _MOST_TOLD = 60
@@ -29,7 +29,7 @@ def main() -> int:
     sys.stdout.write(f"{text}\n\n")
     sys.stdout.write("".join(f"{each}\n" for each in done.findings[:_MOST_TOLD]))
     if arguments.write:
-        write_into(arguments.write, text)
+        FIGURES.write(arguments.write, text)
     return 1 if done.findings else 0
 
 

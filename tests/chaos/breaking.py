@@ -14,6 +14,7 @@ from countersign.effects import activation, deliveries
 from countersign.effects import secrets as secret_effects
 from countersign.effects.work import Work
 from countersign.storage import credentials, requests
+from countersign.storage.credentials import Credential
 from countersign.storage.database import Connection
 from countersign.storage.requests import Request
 
@@ -26,10 +27,9 @@ def _lose_an_update() -> None:
     """A credential is said to be active, and the row is never written."""
     change = credentials.change
 
-    async def broken(connection: Connection, *, status: CredentialStatus, **values: Any) -> int | None:
-        if status is CredentialStatus.ACTIVE:
-            return int(values["version"]) + 1
-        return await change(connection, status=status, **values)
+    async def broken(connection: Connection, *, status: CredentialStatus, **values: Any) -> Credential | None:
+        async with connection.transaction(force_rollback=status is CredentialStatus.ACTIVE):
+            return await change(connection, status=status, **values)
 
     _exchange(credentials, "change", broken)
 

@@ -17,7 +17,8 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from tests.adapters.standins import Received
 from tests.chaos.calling import Call
 from tests.chaos.faults import Happened
-from tests.chaos.stack import ROOT, Stack
+from tests.chaos.stack import Stack
+from tests.support.production import ROOT
 
 Row = dict[str, Any]
 # The schedule's own comes and goes.

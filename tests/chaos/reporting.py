@@ -1,10 +1,8 @@
 """The figures of a run, in Markdown."""
 
-import re
 import subprocess
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from statistics import median, quantiles
 
 from tests.chaos.calling import Call
@@ -12,9 +10,10 @@ from tests.chaos.checking import RULES
 from tests.chaos.evidence import Evidence
 from tests.chaos.faults import Happened, Kind
 from tests.chaos.running import Run
-from tests.chaos.stack import ROOT
+from tests.support.documents import Marks
+from tests.support.production import ROOT
 
-_BEGINS, _ENDS = "<!-- what `make chaos` wrote: begins -->", "<!-- ends -->"
+FIGURES = Marks("<!-- what `make chaos` wrote: begins -->", "<!-- ends -->")
 _MESSAGES = {
     "two-factor-code", "two-factor-code/resend", "secret-saved", "activation", "activation-code",
     "activation-code/resend", "activation-link", "decision", "cancel",
@@ -39,13 +38,6 @@ def report(run: Run, *, command: str) -> str:
     )
     parts = [[head], [figures], _journeys(evidence), _findings(run), _faults(evidence)]
     return "\n\n".join("\n".join(lines) for lines in parts)
-
-
-def write_into(document: Path, text: str) -> None:
-    """Replace what stands between the marks."""
-    pattern = re.compile(f"(?<={re.escape(_BEGINS)}\n).*?(?={re.escape(_ENDS)})", re.DOTALL)
-    before = document.read_text(encoding="utf-8")
-    document.write_text(pattern.sub(lambda _: f"\n{text}\n\n", before), encoding="utf-8")
 
 
 def recovery_seconds(happened: Happened, calls: Iterable[Call], evidence: Evidence) -> float | None:

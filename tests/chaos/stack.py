@@ -1,7 +1,6 @@
 """The stack under fire: each part a process of its own that can be killed, stopped and started again."""
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from pydantic import SecretStr
 
 from countersign.adapters.keyring import new_key_ring_json
 from countersign.local.files import write_private
-from countersign.local.issuer import ISSUER, Issuer, load_or_make_issuer
+from countersign.local.issuer import Issuer, load_or_make_issuer
 from countersign.local.postgres import EmbeddedPostgres
 from countersign.local.programs import Program, kill
 from countersign.local.tcp_ports import free_port
@@ -27,11 +26,10 @@ from countersign.settings import Settings
 from countersign.storage.migrate import migrate
 from tests.adapters.standins import SendGridStandIn, StandIn, TwilioStandIn
 from tests.chaos import chaos_sql
+from tests.support.production import ROOT, Service
 from tests.support.proxy import Proxy
 
-ROOT = Path(__file__).resolve().parents[2]
 _PATIENCE_SECONDS = 90
-_MANY = "100000"
 _RULES = {
     "CODE_LIFETIME": "PT150S",
     "RESEND_AFTER": "PT2S",
@@ -41,10 +39,7 @@ _RULES = {
     "ACTIVATION_UNCONFIRMED": "PT8M",
     "FIRST_REMINDER": "PT5S",
     "SECOND_REMINDER": "PT15S",
-    **dict.fromkeys(("CODE_SENDS_PER_HOUR", "WRONG_CODES_PER_HOUR", "WRONG_CODES_BEFORE_FREEZE"), _MANY),
-    **dict.fromkeys(("REQUESTS_PER_HOUR", "SMS_PER_ACCOUNT_AND_DAY", "SMS_PER_DAY"), _MANY),
 }
-_QUOTAS = ("SIGN_IN", "UNPROVEN", "CODES", "STARTS", "PREVIEWS", "CODEC")
 
 
 @dataclass
@@ -55,6 +50,11 @@ class Part:
     log: Path
     make: Callable[[], Program]
     process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None, f"{self.name} was not started"
+        return self.process.pid
 
     def start(self) -> None:
         self.process = self.make().start(self.log)
@@ -127,33 +127,16 @@ class Stack:
 
     def environment(self, *, database_url: str) -> dict[str, str]:
         """Return the settings of a production service whose providers are the stand-ins."""
-        ours = ("COUNTERSIGN_", "CHAOS_", "DATABASE_URL", "TEMPORAL_")
-        return {
-            **{name: value for name, value in os.environ.items() if not name.startswith(ours)},
-            "PYTHONPATH": str(ROOT),
-            "PYTHONUNBUFFERED": "1",
-            "CHAOS_BREAK": self.broken,
-            "COUNTERSIGN_MODE": "production",
-            "DATABASE_URL": database_url,
-            "TEMPORAL_ADDRESS": self.temporal.address,
-            "COUNTERSIGN_KEY_RING_FILE": str(self.key_ring_file),
-            "COUNTERSIGN_JWT_ISSUER": ISSUER,
-            "COUNTERSIGN_JWT_KEY_FILE": str(self.issuer.jwks_file),
-            "COUNTERSIGN_OIDC_ISSUER": "https://identity.example",
-            "COUNTERSIGN_OIDC_CLIENT_ID": "countersign",
-            "COUNTERSIGN_OIDC_CLIENT_SECRET": "secret",
-            "COUNTERSIGN_TWILIO_ACCOUNT_SID": f"AC{'0' * 32}",
-            "COUNTERSIGN_TWILIO_AUTH_TOKEN": "token",
-            "COUNTERSIGN_TWILIO_FROM": "+447700900000",
-            "COUNTERSIGN_TWILIO_BASE_URL": self.twilio.url,
-            "COUNTERSIGN_SENDGRID_API_KEY": "key",
-            "COUNTERSIGN_SENDGRID_FROM": "countersign@example.com",
-            "COUNTERSIGN_SENDGRID_BASE_URL": self.sendgrid.url,
-            "COUNTERSIGN_PROVIDER_TIMEOUT_SECONDS": "4",
-            "COUNTERSIGN_PUBLIC_URL": "https://countersign.example",
-            **{f"COUNTERSIGN_QUOTAS__{name}": "0" for name in _QUOTAS},
-            **{f"COUNTERSIGN_RULES__{name}": value for name, value in _RULES.items()},
-        }
+        service = Service(
+            database_url=database_url,
+            temporal_address=self.temporal.address,
+            key_ring_file=self.key_ring_file,
+            jwks_file=self.issuer.jwks_file,
+            twilio_url=self.twilio.url,
+            sendgrid_url=self.sendgrid.url,
+            rules=_RULES,
+        )
+        return {**service.environment(), "CHAOS_BREAK": self.broken}
 
     def execute(self, *statements: str) -> None:
         """Run statements as the superuser, as soon as PostgreSQL answers."""

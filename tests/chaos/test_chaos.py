@@ -11,9 +11,9 @@ from tests.chaos.checking import RULES, Finding, check
 from tests.chaos.evidence import Evidence, Row
 from tests.chaos.faults import Fault, Kind
 from tests.chaos.lives import Plan
-from tests.chaos.reporting import report, write_into
+from tests.chaos.reporting import FIGURES, report
 from tests.chaos.running import Options, Run, run
-from tests.chaos.stack import ROOT
+from tests.support.production import ROOT
 
 _FAULTS = (
     Fault(Kind.DEAF, "twilio", seconds=1.0, pause=0.2),
@@ -40,7 +40,7 @@ async def test_the_report_names_every_rule_fault_and_journey(small: Run, tmp_pat
     document = tmp_path / "reliability.md"
     document.write_text((ROOT / "docs" / "reliability.md").read_text(encoding="utf-8"), encoding="utf-8")
 
-    write_into(document, report(small, command="make chaos"))
+    FIGURES.write(document, report(small, command="make chaos"))
 
     written = document.read_text(encoding="utf-8")
     assert "**0 findings.**" in written

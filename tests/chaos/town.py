@@ -3,6 +3,8 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
 from uuid import UUID, uuid4
 
 import jwt
@@ -11,12 +13,22 @@ import pyotp
 from countersign.adapters.keyring import Purpose, load_key_ring
 from countersign.domain.people import Role, TwoFactorMethod
 from countersign.local.issuer import ISSUER, Issuer
+from countersign.local.postgres import EmbeddedPostgres
 from countersign.storage import accounts, users
 from countersign.storage.database import Connection, Database
-from tests.chaos.stack import Stack
 
 _STEP = 30
 _LIFETIME = 24 * 3600
+
+
+class Place(Protocol):
+    """Where people live."""
+
+    postgres: EmbeddedPostgres
+    issuer: Issuer
+
+    @property
+    def key_ring_file(self) -> Path: ...
 
 
 @dataclass
@@ -55,18 +67,18 @@ class Person:
 
 @dataclass
 class Household:
-    """An account with two owners and the account manager who looks after it."""
+    """An account with its owners and the account manager who looks after it."""
 
     owners: list[Person]
     manager: Person
 
 
-async def settle(stack: Stack, *, households: int, sms_only: bool = False) -> list[Household]:
-    """Put so many households into the database."""
+async def settle(stack: Place, *, households: int, sms_only: bool = False, alone: bool = False) -> list[Household]:
+    """Put so many households into the database: two owners to each, or one with a phone who is ``alone``."""
     keys = load_key_ring(json_text="", file=stack.key_ring_file, purposes={Purpose.TOTP_SEED})
     database = Database(stack.postgres.app_url, pool_size=1)
     await database.open()
-    made = [_household(sms_only=sms_only) for _ in range(households)]
+    made = [_household(sms_only=sms_only, alone=alone) for _ in range(households)]
     async with database.transaction() as connection:
         for household in made:
             await _move_in(connection, household)
@@ -80,9 +92,10 @@ async def settle(stack: Stack, *, households: int, sms_only: bool = False) -> li
     return made
 
 
-def _household(*, sms_only: bool) -> Household:
+def _household(*, sms_only: bool, alone: bool) -> Household:
     account_id = uuid4()
-    owners = [Person("olivia", account_id, sms=sms_only), Person("sam", account_id, sms=True)]
+    sam = Person("sam", account_id, sms=True)
+    owners = [sam] if alone else [Person("olivia", account_id, sms=sms_only), sam]
     return Household(owners, Person("amy", account_id))
 
 

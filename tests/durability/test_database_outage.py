@@ -9,7 +9,6 @@ import pytest
 from pydantic import SecretStr
 from temporalio.worker import Replayer
 
-from countersign import wiring
 from countersign.adapters.keyring import Purpose
 from countersign.adapters.message_guard import MessageGuard
 from countersign.domain.messages import Actor, ActorKind, TwoFactorCode, Verdict
@@ -18,6 +17,7 @@ from countersign.local.postgres import EmbeddedPostgres
 from countersign.settings import Settings
 from countersign.storage import database
 from countersign.wiring import parts
+from tests.support import sandbox
 from tests.support.cast import Flow, Providers
 from tests.support.histories import Line, read_history
 from tests.support.patience import eventually
@@ -48,7 +48,7 @@ async def _replay(stage: Stage, flow: Flow) -> None:
         workflows=JOURNEYS,
         namespace=client.namespace,
         data_converter=client.data_converter,
-        workflow_runner=wiring.workflow_runner(),
+        workflow_runner=sandbox.sandboxed(),
         interceptors=[MessageGuard()],
     )
     await replayer.replay_workflow(await flow.handle.fetch_history())
@@ -77,7 +77,7 @@ async def test_a_code_sent_during_an_outage_waits_for_its_end_and_is_never_an_ac
 ) -> None:
     monkeypatch.setattr(database, "_WAIT_SECONDS", gives_up)
     monkeypatch.setattr(storage_steps, "_ONE_TRY", timedelta(seconds=one_try))
-    monkeypatch.setattr(wiring, "PASSED_THROUGH", (*wiring.PASSED_THROUGH, "workflows.storage_steps"))
+    monkeypatch.setattr(sandbox, "PASSED_THROUGH", (*sandbox.PASSED_THROUGH, "workflows.storage_steps"))
     async with (
         Proxy.to(postgres.port) as proxy,
         _stage_behind(proxy, settings, issuer, providers) as stage,

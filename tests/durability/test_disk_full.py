@@ -11,12 +11,12 @@ import pytest
 from psycopg import sql
 from pydantic import SecretStr
 
-from countersign import wiring
 from countersign.dispatch import messenger
 from countersign.local.issuer import Issuer
 from countersign.local.postgres import EmbeddedPostgres
 from countersign.settings import Settings
 from countersign.storage import database
+from tests.support import sandbox
 from tests.support.answers import problem
 from tests.support.cast import Cast, Flow, Providers
 from tests.support.databases import OwnDatabase
@@ -50,7 +50,7 @@ async def stage(own: OwnDatabase, settings: Settings, issuer: Issuer, providers:
     with pytest.MonkeyPatch.context() as impatient:
         # A step fails at once, not after six seconds; and what failed is taken up again a fifth of a second later.
         impatient.setattr(storage_steps, "_ROUNDS", 1)
-        impatient.setattr(wiring, "PASSED_THROUGH", (*wiring.PASSED_THROUGH, "workflows.storage_steps"))
+        impatient.setattr(sandbox, "PASSED_THROUGH", (*sandbox.PASSED_THROUGH, "workflows.storage_steps"))
         impatient.setattr(messenger, "_FAILS_FOR_SECONDS", 0.2)
         impatient.setattr(database, "_REMEMBERED_SECONDS", 0.2)
         async with _at_work(settings.model_copy(update=changes), issuer, providers) as stage:

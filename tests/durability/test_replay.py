@@ -12,26 +12,29 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.worker import Replayer
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, WorkflowRunner
 from temporalio.workflow import NondeterminismError
 from temporalio.workflow import _Definition as Definition
 
 from countersign.adapters.message_guard import MessageGuard
 from countersign.domain.requests import EXPIRY_OUTCOME, WRONG_CODES_OUTCOME, Journey, Outcome, Step
-from countersign.wiring import workflow_runner
 from tests.durability.changed_workflows import Careless, Deprecated, Patched
 from tests.support.recorded import FOLDER, RECORDED, SCRUBBED, End, end_of, events, secrets_in, turns, type_of
+from tests.support.sandbox import sandboxed
 from workflows.journeys import JOURNEYS, WORKFLOWS
 
 _BETWEEN_TASKS = "EVENT_TYPE_WORKFLOW_TASK_SCHEDULED"
 _BY_STEP: list[dict[Step, Outcome]] = [EXPIRY_OUTCOME, WRONG_CODES_OUTCOME, {Step.ACCOUNT_MANAGER: Outcome.REJECTED}]
 
 
-def _replayer(*workflows: type) -> Replayer:
+_RUNNERS = [pytest.param(sandboxed(), id="in the sandbox"), pytest.param(UnsandboxedWorkflowRunner(), id="as deployed")]
+
+
+def _replayer(*workflows: type, runner: WorkflowRunner | None = None) -> Replayer:
     return Replayer(
         workflows=workflows or WORKFLOWS,
         data_converter=pydantic_data_converter,
-        workflow_runner=workflow_runner(),
+        workflow_runner=runner or sandboxed(),
         interceptors=[MessageGuard()],
     )
 
@@ -77,9 +80,10 @@ async def _one_by_one(histories: Iterable[WorkflowHistory]) -> AsyncIterator[Wor
         yield history
 
 
-@pytest.mark.parametrize("file", RECORDED, ids=lambda file: file.stem)
-async def test_a_recorded_history_replays(file: Path) -> None:
-    await _replayer().replay_workflow(_history(file.read_text()))
+@pytest.mark.parametrize("runner", _RUNNERS)
+@pytest.mark.parametrize("file", RECORDED, ids=lambda file: str(file.relative_to(FOLDER)))
+async def test_a_recorded_history_replays(file: Path, runner: WorkflowRunner) -> None:
+    await _replayer(runner=runner).replay_workflow(_history(file.read_text()))
 
 
 async def test_an_open_workflow_replays_at_every_step_of_every_journey() -> None:
@@ -96,7 +100,7 @@ async def test_an_open_workflow_replays_at_every_step_of_every_journey() -> None
 
 
 @pytest.mark.prove
-@pytest.mark.parametrize("file", RECORDED, ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", RECORDED, ids=lambda file: str(file.relative_to(FOLDER)))
 async def test_a_recorded_history_replays_wherever_it_is_cut(file: Path) -> None:
     await _replayer().replay_workflows(_one_by_one(_prefixes(file.read_text())))
 

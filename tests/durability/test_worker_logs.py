@@ -9,9 +9,10 @@ import pytest
 from temporalio.worker import Worker
 
 from countersign.logs import Discreet
-from countersign.wiring import Parts, workflow_runner
+from countersign.wiring import Parts
 from tests.durability.failing_workflow import Failing, fail
 from tests.support.patience import eventually
+from tests.support.sandbox import sandboxed
 
 
 @pytest.fixture
@@ -31,9 +32,7 @@ async def test_a_failing_activity_and_a_failing_workflow_are_told_without_what_t
     core: Parts, written: StringIO, capfd: pytest.CaptureFixture[str]
 ) -> None:
     queue, workflow_id = f"failing-{uuid4()}", f"failing/{uuid4()}"
-    worker = Worker(
-        core.client, task_queue=queue, workflows=[Failing], activities=[fail], workflow_runner=workflow_runner()
-    )
+    worker = Worker(core.client, task_queue=queue, workflows=[Failing], activities=[fail], workflow_runner=sandboxed())
 
     async def has_failed() -> bool:
         return "Failed activation" in written.getvalue() or "Failing workflow" in written.getvalue()

@@ -5,8 +5,9 @@ was added; names of ends after the command record these alone. It starts a Postg
 with short deadlines instead of skipped time, and payloads that are not encrypted. All people, codes and addresses in it
 are made up for the recording.
 
-``fix_garbage_dropped_then_activated.json`` is from before garbage decisions were refused on the record
-(``workflows/messages.py``): the same tale as ``fix_forged_then_activated``, told by the code of then.
+The folder ``one_timer_a_step`` holds the same tales told by the code from before a timer stayed when the deadline moved
+on (``workflows/approval.py``). Its ``fix_garbage_dropped_then_activated.json`` is from before garbage decisions were
+refused on the record (``workflows/messages.py``): the tale of ``fix_forged_then_activated``.
 """
 
 import asyncio

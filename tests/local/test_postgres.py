@@ -2,11 +2,13 @@ import signal
 import stat
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from countersign.local.errors import StackError
 from countersign.local.postgres import EmbeddedPostgres
@@ -53,9 +55,27 @@ def test_nobody_gets_in_without_a_password(running: EmbeddedPostgres) -> None:
         psycopg.connect(running.address, user="postgres", password="guess")
 
 
-def test_it_listens_on_loopback_alone_and_on_no_socket_file(running: EmbeddedPostgres) -> None:
+def test_it_listens_on_loopback_and_on_a_socket_that_nobody_else_can_reach(running: EmbeddedPostgres) -> None:
     assert _one(running.superuser_url, "SHOW listen_addresses") == "127.0.0.1"
-    assert _one(running.superuser_url, "SHOW unix_socket_directories") == ""
+    folder = Path(str(_one(running.superuser_url, "SHOW unix_socket_directories")))
+    assert folder == running._home.folder
+    assert folder.stat().st_mode & 0o077 == 0
+    assert _one(running.app_socket_url, "SELECT inet_client_addr()") is None
+
+
+def test_the_socket_asks_for_the_password_too(running: EmbeddedPostgres) -> None:
+    password = make_conninfo(running.app_socket_url, password="guess")
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(password)
+
+
+@pytest.mark.parametrize("name", ["deep" * 30, "with,comma", 'with"quote'])
+def test_a_folder_that_no_socket_fits_in_has_none(tmp_path: Path, name: str) -> None:
+    server = EmbeddedPostgres(tmp_path, 5432)
+    server._home = replace(server._home, folder=tmp_path / name)
+    server._passwords = dict.fromkeys(("countersign_app_login",), "secret")
+
+    assert server.app_socket_url == server.app_url
 
 
 def test_granting_the_application_its_rights_can_be_repeated(running: EmbeddedPostgres) -> None:

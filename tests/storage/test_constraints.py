@@ -20,7 +20,7 @@ from countersign.storage.requests import NewRequest
 from countersign.wiring import Parts
 from tests.support.cast import Cast
 
-Insert = Callable[[Connection], Awaitable[None]]
+Insert = Callable[[Connection], Awaitable[object]]
 
 
 @pytest.fixture
@@ -212,8 +212,9 @@ async def test_a_credential_changes_only_at_the_version_that_was_meant(cast: Cas
     await credentials.insert(connection, new)
 
     async def change(version: int) -> int | None:
-        return await credentials.change(
+        changed = await credentials.change(
             connection, credential_id=new.id, version=version, status=CredentialStatus.ACTIVE
         )
+        return changed.version if changed else None
 
     assert [await change(2), await change(1), await change(1)] == [None, 2, None]

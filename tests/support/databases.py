@@ -67,9 +67,8 @@ class OwnDatabase:
 
     def end_connections(self) -> int:
         """End every connection to the database, as a restart of the server does; return how many."""
-        query = (
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = %s AND usename IS NOT NULL"
-        )
+        query = """SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity
+                   WHERE datname = %s AND usename IS NOT NULL"""
         with psycopg.connect(self.server.superuser_url, autocommit=True) as connection:
             row = connection.execute(query, (self.name,)).fetchone()
         return int(row[0]) if row else 0

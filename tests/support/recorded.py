@@ -13,7 +13,7 @@ from countersign.domain.messages import SECRET_FIELDS
 from countersign.domain.requests import Journey, Outcome, Step
 
 FOLDER = Path(__file__).parents[1] / "histories"
-RECORDED = sorted(FOLDER.glob("*.json"))
+RECORDED = sorted(FOLDER.rglob("*.json"))
 SCRUBBED = "000000"
 _DATA = re.compile(r'"data": "([A-Za-z0-9+/=]+)"')
 

@@ -9,7 +9,15 @@ from xdist.scheduler import LoadFileScheduling
 
 # Each of these starts a whole local stack, once for all of its files.
 _ONE_STACK = ("tests/processes", "tests/cli")
-_LONGEST_FIRST = (*_ONE_STACK, "tests/chaos", "tests/browser", "tests/durability", "tests/journeys", "tests/api")
+_LONGEST_FIRST = (
+    *_ONE_STACK,
+    "tests/chaos",
+    "tests/costs",
+    "tests/browser",
+    "tests/durability",
+    "tests/journeys",
+    "tests/api",
+)
 
 
 class ByFile(LoadFileScheduling):  # type: ignore[misc] # xdist has no types

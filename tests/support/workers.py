@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
 
 from countersign.wiring import Parts, dispatcher, mail_sender, sms_sender, worker
+from tests.support.sandbox import sandboxed
 
 _HURRY = 5
 
@@ -15,7 +16,7 @@ async def working(core: Parts, *, chores: bool = True) -> AsyncIterator[None]:
     async with aclosing(sms_sender(core.settings)) as sms, aclosing(mail_sender(core.settings)) as mail:
         beside = asyncio.create_task(dispatcher(core, mail).run(hurry=_HURRY)) if chores else None
         try:
-            async with worker(core, sms=sms, mail=mail):
+            async with worker(core, sms=sms, mail=mail, runner=sandboxed()):
                 yield
         finally:
             if beside is not None:
