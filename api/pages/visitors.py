@@ -74,7 +74,7 @@ class Visitor:
     def caller(self) -> Caller:
         """The same person as the API knows him or her."""
         account_id = self.account.id if self.account else None
-        return Caller(self.user.id, account_id, self.is_owner, self.user.staff_role, self.actor)
+        return Caller(self.user.id, account_id, owns=self.is_owner, staff_role=self.user.staff_role, actor=self.actor)
 
     @property
     def owner(self) -> Owner:

@@ -14,7 +14,6 @@ from tests.bench.clocks import Laps
 from tests.bench.providers import Inbox
 from tests.chaos.town import Person
 
-_NAMES = "bench"
 _PAUSE_SECONDS = 0.1
 
 
@@ -50,7 +49,7 @@ class Visit:
     async def create_api_key(self) -> Laps:
         """Return how long each step took, and the wait for both codes."""
         laps, verifier = Laps(), secrets.token_urlsafe(32)
-        body = {"name": f"{_NAMES} {secrets.token_hex(6)}", "permissions": ["trade"], "ip_whitelist": "203.0.113.7"}
+        body = {"name": f"bench {secrets.token_hex(6)}", "permissions": ["trade"], "ip_whitelist": "203.0.113.7"}
         with laps.lap("start"):
             request = await self.post("/v1/api-keys", body)
         about = f"/v1/requests/{request['id']}"

@@ -78,11 +78,11 @@ class Results:
 
 
 @asynccontextmanager
-async def bench(folder: Path, *, people: int = 600, workers: int = 1, floor: bool = True) -> AsyncIterator[Bench]:
+async def bench(folder: Path, *, people: int = 600, floor: bool = True) -> AsyncIterator[Bench]:
     """Run a stack with customers for the length of a block."""
     inbox, datagrams = Inbox(), free_port()
     async with providers(inbox, free_port()) as url, sent_on(datagrams) as sent:
-        opened = running_stack(folder, providers_url=url, workers=workers)
+        opened = running_stack(folder, providers_url=url)
         stack = await asyncio.to_thread(opened.__enter__)
         try:
             if floor:

@@ -93,7 +93,7 @@ class Stack:
 
 
 @contextmanager
-def running_stack(folder: Path, *, providers_url: str, apis: int = 1, workers: int = 1) -> Iterator[Stack]:
+def running_stack(folder: Path, *, providers_url: str) -> Iterator[Stack]:
     """Run a stack for the length of a block, and leave nothing of it but its folder."""
     postgres = EmbeddedPostgres(folder, free_port())
     temporal = EmbeddedTemporal(port=free_port(), metrics_port=free_port(), database=folder / "temporal.db")
@@ -104,10 +104,8 @@ def running_stack(folder: Path, *, providers_url: str, apis: int = 1, workers: i
         closing.callback(postgres.wipe)
         closing.callback(_stop, stack)
         _start_servers(stack)
-        for number in range(workers):
-            stack.add(f"worker-{number + 1}", "-m", "countersign", "worker")
-        for number in range(apis):
-            stack.add(f"api-{number + 1}", "-m", "countersign", "api")
+        stack.add("worker-1", "-m", "countersign", "worker")
+        stack.add("api-1", "-m", "countersign", "api")
         stack.until_ready()
         yield stack
 
