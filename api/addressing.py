@@ -15,7 +15,7 @@ from countersign.domain.errors import NotFound
 from countersign.domain.messages import Actor, AnyMessage
 from countersign.effects.work import found
 from countersign.storage import requests
-from countersign.storage.requests import Request
+from countersign.storage.requests import Address
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Addressed:
 
     services: Services
     owner: Owner
-    request: Request
+    request: Address
     path: str
     idempotency_key: str | None
 
@@ -38,9 +38,9 @@ class Addressed:
         )
         return await deliver(self.services, self.request, message, key=key)
 
-    def shown(self) -> RequestOut:
+    async def shown(self) -> RequestOut:
         """Return the request as it stands."""
-        return RequestOut.of(self.request, rules=self.services.settings.rules, at=now())
+        return await _shown(self.services, self.request.id)
 
 
 async def addressed(
@@ -52,7 +52,7 @@ async def addressed(
 ) -> Addressed:
     """Return the request that is addressed; raises ``NotFound``, for those of other accounts too."""
     async with services.core.database.connection() as connection:
-        request = await requests.get(connection, request_id)
+        request = await requests.address(connection, request_id)
     if request is None or request.account_id != owner.account_id:
         raise NotFound
     return Addressed(services, owner, request, http.url.path, idempotency_key)
@@ -61,12 +61,16 @@ async def addressed(
 UsedRequest = Annotated[Addressed, Depends(addressed)]
 
 
-async def deliver(services: Services, request: Request, message: AnyMessage, *, key: str) -> RequestOut:
+async def deliver(services: Services, request: Address, message: AnyMessage, *, key: str) -> RequestOut:
     """Send the message, wait for its verdict, and return the request as it stands then."""
     await services.messenger.send(request, message, key=key)
+    return await _shown(services, request.id)
+
+
+async def _shown(services: Services, request_id: UUID) -> RequestOut:
     async with services.core.database.connection() as connection:
-        after = found(await requests.get(connection, request.id))
-    return RequestOut.of(after, rules=services.settings.rules, at=now())
+        request = found(await requests.get(connection, request_id))
+    return RequestOut.of(request, rules=services.settings.rules, at=now())
 
 
 def message_key(keys: KeyRing, actor: Actor, idempotency_key: str | None, *, said: str) -> str:

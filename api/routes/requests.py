@@ -69,7 +69,7 @@ async def list_requests(
 @router.get("/{request_id}", responses=documented(*_ERRORS))
 async def get_request(addressed: UsedRequest) -> RequestOut:
     """Return where a request stands."""
-    return addressed.shown()
+    return await addressed.shown()
 
 
 @router.delete("/{request_id}", responses=documented(*_ERRORS, RequestClosed))

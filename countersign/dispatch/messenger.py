@@ -15,11 +15,10 @@ from countersign.adapters.temporal import answered_within
 from countersign.domain.errors import BY_SLUG, DomainError, Unavailable
 from countersign.domain.messages import AGAIN, AnyMessage, Verdict
 from countersign.effects.ending import is_overdue
-from countersign.effects.state import state_of
 from countersign.effects.steps import closed
 from countersign.effects.work import Desk, found
 from countersign.storage import requests, verdicts
-from countersign.storage.requests import Request
+from countersign.storage.requests import Address
 
 # Temporal allows 10 updates in flight a workflow, and shares local activities among too many of them.
 _AT_ONCE = 4
@@ -37,7 +36,7 @@ class Messenger:
     timeout: timedelta
     _turns: WeakValueDictionary[UUID, asyncio.Semaphore] = field(default_factory=WeakValueDictionary)
 
-    async def send(self, request: Request, message: AnyMessage, *, key: str) -> None:
+    async def send(self, request: Address, message: AnyMessage, *, key: str) -> None:
         """Deliver the message and return once it had its effect; the same key again has no second one.
 
         Raises the problem it met as a ``DomainError``, and ``Unavailable`` when no worker answers in time.
@@ -56,7 +55,7 @@ class Messenger:
             await self._nudge(request)
             raise
 
-    async def _update(self, request: Request, message: AnyMessage, key: str) -> None:
+    async def _update(self, request: Address, message: AnyMessage, key: str) -> None:
         try:
             async with answered_within(self.timeout):
                 await self._ask(request, message, key)
@@ -69,7 +68,7 @@ class Messenger:
         except RuntimeError:  # a lazy client that never reached Temporal
             raise _unanswered() from None
 
-    async def _ask(self, request: Request, message: AnyMessage, key: str) -> None:
+    async def _ask(self, request: Address, message: AnyMessage, key: str) -> None:
         handle = self.client.get_workflow_handle(request.workflow_id)
         problem: DomainError = _unanswered()
         for update_id in (key, f"{key}{AGAIN}{int(time.time() / _FAILS_FOR_SECONDS)}"):
@@ -83,14 +82,14 @@ class Messenger:
                 return
         raise problem
 
-    async def _nudge(self, request: Request) -> None:
+    async def _nudge(self, request: Address) -> None:
         # An update that got no answer may have had its effect, and then be lost with worker or server.
         async with self.desk.database.connection() as connection:
             await requests.set_nudge(connection, request.id)
 
     async def _answer_gone(self, request_id: UUID, key: str) -> None:
         async with self.desk.database.connection() as connection:
-            request = found(await requests.get(connection, request_id))
+            request = found(await requests.address(connection, request_id))
             stored = await verdicts.find(connection, request_id=request_id, key=key)
         # A workflow task that fails takes its updates with it, while the database has kept their effects.
         await self._nudge(request)
@@ -98,13 +97,12 @@ class Messenger:
             raise Unavailable("The approval has not begun yet, or is being closed; try again.", retry_after=2)
         await self._answer_closed(request, key)
 
-    async def _answer_closed(self, request: Request, key: str) -> None:
+    async def _answer_closed(self, request: Address, key: str) -> None:
         async with self.desk.database.connection() as connection:
             stored = await verdicts.find(connection, request_id=request.id, key=key)
         if stored is None:
             raise closed(request)
-        state = state_of(request, rules=self.desk.rules)
-        problem = Verdict(problem=stored.problem, detail=stored.detail, extra=stored.extra, state=state).as_error()
+        problem = stored.as_error()
         if problem is not None:
             raise problem
 

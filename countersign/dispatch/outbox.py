@@ -12,7 +12,6 @@ from uuid import UUID
 from countersign.adapters.senders import MailSender
 from countersign.adapters.texts import render_mail
 from countersign.domain.errors import DeliveryFailed, DeliveryRefused, SenderRefused, Unavailable
-from countersign.effects.deliveries import recipient_of
 from countersign.effects.stop_links import stop_context
 from countersign.effects.work import Desk
 from countersign.storage import notices
@@ -76,8 +75,7 @@ class Outbox:
         # A notice may be older than this release, and lack what its text tells since.
         context = {**_TOLD_SINCE, **notice.context, **stopping, "settings_url": self.public_url}
         mail = render_mail(notice.event, context)
-        to = notice.address or await recipient_of(self.desk, notice.user_id)
-        await self.mail.send_mail(to=to, mail=mail, key=f"notice/{notice.id}")
+        await self.mail.send_mail(to=notice.address, mail=mail, key=f"notice/{notice.id}")
 
     async def _give_back(self, untried: list[Notice], *, seconds: int) -> None:
         async with self.desk.database.connection() as connection:

@@ -181,19 +181,24 @@ class RequestState(_Model):
     unsent: SendRef | None
 
 
-class Verdict(_Model):
+class Answer(_Model):
     """The answer to a message: done when ``problem`` is None, else the problem's type and what it carries."""
 
     problem: str | None = None
     detail: str | None = None
     extra: dict[str, Any] = {}
-    state: RequestState
 
     def as_error(self) -> DomainError | None:
         """Return the problem as an error to raise, or None."""
         if self.problem is None:
             return None
         return BY_SLUG[self.problem](self.detail or "", **self.extra)
+
+
+class Verdict(Answer):
+    """The answer to a message, and the request as it stands then."""
+
+    state: RequestState
 
 
 class StartRequest(_Model):

@@ -12,17 +12,18 @@ from countersign.storage.requests import Request
 
 async def require_owner(work: Work, user_id: UUID) -> None:
     """Raise ``PrimeLiquidityRequired`` unless the user owns this account and it is a Prime Liquidity account."""
-    _require_owner(work, await accounts.role_of(work.connection, account_id=work.account.id, user_id=user_id))
+    require_role(work, await accounts.role_of(work.connection, account_id=work.account.id, user_id=user_id))
 
 
-def _require_owner(work: Work, role: Role | None) -> None:
+def require_role(work: Work, role: Role | None) -> None:
+    """Raise ``PrimeLiquidityRequired`` unless it is an owner's role in a Prime Liquidity account."""
     if role is not Role.OWNER or not work.account.prime_liquidity:
         raise PrimeLiquidityRequired
 
 
 def require_owned(work: Work, request: Request) -> None:
     """Raise ``PrimeLiquidityRequired`` unless who began the request owned the account when the request was read."""
-    _require_owner(work, request.requester_role)
+    require_role(work, request.requester_role)
 
 
 def require_requester(work: Work, request: Request) -> None:

@@ -33,6 +33,7 @@ from countersign.effects.notices import tell_owners_of_freeze
 from countersign.effects.sms import count_sms, hold_sms, require_sms_left
 from countersign.effects.work import Work, found
 from countersign.storage import accounts, challenges, requests, verdicts
+from countersign.storage.challenges import NewChallenge
 from countersign.storage.requests import Request
 
 _HOUR = timedelta(hours=1)
@@ -44,17 +45,16 @@ async def open_challenge(work: Work, request: Request, *, step: Step, channel: C
     if channel is Channel.SMS:
         await count_sms(work)
     window = open_window(number=1, at=work.at, rules=work.rules)
-    await challenges.insert(
-        work.connection,
-        challenge_id=uuid4(),
+    new = NewChallenge(
+        id=uuid4(),
         request_id=request.id,
         account_id=work.account.id,
         step=step,
         channel=channel,
         key_id=work.keys.current,
-        window=window,
     )
-    await requests.update(work.connection, request.id, step=step, deadline=_deadline(work, request, step, window))
+    deadline = _deadline(work, request, step, window)
+    await challenges.begin(work.connection, new, window=window, deadline=deadline)
 
 
 async def resend(work: Work, request: Request) -> None:
@@ -89,15 +89,16 @@ async def require_sends_left(work: Work, channel: Channel) -> None:
     """
     if channel is Channel.AUTHENTICATOR:
         return
-    starting = await requests.count_starting_with_sms(work.connection, work.account.id)
-    allowed = work.rules.code_sends_per_hour - starting
-    if allowed <= 0:
+    codes_per_hour, sms_per_day = work.rules.code_sends_per_hour, work.rules.sms_per_account_and_day
+    spent = await challenges.spent(
+        work.connection, work.account.id, at=work.at, codes_per_hour=codes_per_hour, sms_per_day=sms_per_day
+    )
+    if spent.starting >= codes_per_hour:
         raise TooManyCodes(retry_after=60)
-    newest = await challenges.nth_newest_send(work.connection, work.account.id, since=work.at - _HOUR, n=allowed)
-    if newest is not None:
-        raise TooManyCodes(retry_after=retry_after(newest + _HOUR, at=work.at))
+    if spent.code_at is not None:
+        raise TooManyCodes(retry_after=retry_after(spent.code_at + _HOUR, at=work.at))
     if channel is Channel.SMS:
-        await require_sms_left(work, starting=starting)
+        require_sms_left(work, spent)
 
 
 async def require_sendable(work: Work, channel: Channel) -> None:

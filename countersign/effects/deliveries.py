@@ -2,7 +2,6 @@
 
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
@@ -11,8 +10,8 @@ from countersign.domain.permissions import funds_permissions
 from countersign.domain.requests import ChangeTo, Channel, Delivery, Journey, Step
 from countersign.effects.codes import link_token, one_time_code
 from countersign.effects.work import Desk, found
-from countersign.storage import challenges, requests, users
-from countersign.storage.requests import Request
+from countersign.storage import challenges
+from countersign.storage.challenges import Send
 
 _APPROVING = {
     Journey.CREATE_API_KEY: "create API key",
@@ -52,9 +51,8 @@ async def code_to_send(desk: Desk, ref: SendRef, *, public_url: str) -> CodeToSe
     """
     async with desk.database.connection() as connection:
         send = found(await challenges.get_send(connection, challenge_id=ref.challenge_id, number=ref.number))
-        request = found(await requests.get(connection, send.request_id))
-        if send.delivery is not Delivery.SENDING or request.challenge_id != send.challenge_id:
-            return None
+    if send.delivery is not Delivery.SENDING or not send.awaited:
+        return None
     code = one_time_code(desk.keys, send.challenge_id, send.number, key_id=send.key_id)
     token = link_token(desk.keys, send.challenge_id, send.number, key_id=send.key_id)
     return CodeToSend(
@@ -62,9 +60,9 @@ async def code_to_send(desk: Desk, ref: SendRef, *, public_url: str) -> CodeToSe
         to=found(send.address),
         key=f"{send.challenge_id}/{send.number}",
         context={
-            **_subject(request, send.channel),
+            **_subject(send),
             "code": code,
-            "link": f"{public_url}/activate/{request.id}#{token}",
+            "link": f"{public_url}/activate/{send.request_id}#{token}",
             "minutes": int(desk.rules.code_lifetime.total_seconds() // 60),
         },
     )
@@ -91,23 +89,17 @@ async def note_sent(desk: Desk, ref: SendRef) -> None:
     )
 
 
-async def recipient_of(desk: Desk, user_id: UUID) -> str:
-    """Return the address that a user's notices go to."""
-    async with desk.database.connection() as connection:
-        return found(await users.get(connection, user_id)).email
-
-
-def _subject(request: Request, channel: Channel) -> dict[str, Any]:
-    if request.change_to is not None:
-        confirming = request.step is Step.NEW_FACTOR_CODE
-        return {"approving": "use this number for two-factor codes" if confirming else _CHANGING[request.change_to]}
+def _subject(send: Send) -> dict[str, Any]:
+    if send.change_to is not None:
+        confirming = send.step is Step.NEW_FACTOR_CODE
+        return {"approving": "use this number for two-factor codes" if confirming else _CHANGING[send.change_to]}
     # A mail code always activates, whatever journey led there.
-    journey = Journey.ACTIVATE_API_KEY if channel is Channel.EMAIL else request.journey
-    levels = ", ".join(request.permissions) or str(request.session_type or "").replace("_", " ")
+    journey = Journey.ACTIVATE_API_KEY if send.channel is Channel.EMAIL else send.journey
+    levels = ", ".join(send.permissions) or str(send.session_type or "").replace("_", " ")
     return {
-        "approving": f"{_APPROVING[journey]} “{request.name}” ({levels})",
-        "credential_name": request.name,
-        "permissions": list(request.permissions),
-        "funds_permissions": list(funds_permissions(request.permissions)),
-        "ip_whitelist": list(request.ip_whitelist),
+        "approving": f"{_APPROVING[journey]} “{send.name}” ({levels})",
+        "credential_name": send.name,
+        "permissions": list(send.permissions),
+        "funds_permissions": list(funds_permissions(send.permissions)),
+        "ip_whitelist": list(send.ip_whitelist),
     }

@@ -10,7 +10,7 @@ from countersign.domain.requests import EXPIRY_OUTCOME, Outcome, Step, status_af
 from countersign.effects.work import Work
 from countersign.storage import credentials, requests
 from countersign.storage.credentials import Credential
-from countersign.storage.requests import Request
+from countersign.storage.requests import Address, Request
 
 _TIME_RAN_OUT = "time ran out"
 
@@ -58,7 +58,7 @@ async def end_overdue_from_outside(work: Work, request: Request) -> bool:
     return True
 
 
-def is_overdue(request: Request, *, at: datetime) -> bool:
+def is_overdue(request: Address, *, at: datetime) -> bool:
     """Tell whether the request is open past its step's deadline."""
     return request.outcome is None and request.deadline is not None and at >= request.deadline
 
@@ -83,13 +83,12 @@ async def change_status(
         credential_id=credential.id,
         version=request.credential_version,
         status=move(credential.status, status) if status is not credential.status else status,
+        request_id=request.id,
         permissions=permissions,
         ip_whitelist=ip_whitelist,
     )
     if changed is None:
         raise VersionChanged
-    if changed.version != request.credential_version:
-        await requests.update(work.connection, request.id, credential_version=changed.version)
     await work.audit_request(
         AuditTag.CREDENTIAL_STATUS, request, before=credential.status, after=status, version=changed.version
     )

@@ -9,7 +9,7 @@ from countersign.domain.requests import Outcome
 from countersign.effects import activation, authority, changing, codes, ending, secrets, two_factor
 from countersign.effects.state import state_of
 from countersign.effects.steps import require_open
-from countersign.effects.work import Desk, Work
+from countersign.effects.work import Desk, Work, found
 from countersign.storage import verdicts
 from countersign.storage.requests import Request
 from countersign.storage.verdicts import StoredVerdict
@@ -17,20 +17,24 @@ from countersign.storage.verdicts import StoredVerdict
 
 async def apply_message(desk: Desk, envelope: Envelope) -> Verdict:
     """Carry out a message, or return the verdict it got before; effect and verdict are one transaction."""
-    async with desk.on_request(envelope.request_id, at=envelope.at, actor=envelope.message.actor) as (work, request):
-        stored = await verdicts.find(work.connection, request_id=request.id, key=envelope.key)
-        if stored is None:
-            stored = await _apply(work, request, envelope.message)
-            await verdicts.insert(
-                work.connection,
-                request_id=request.id,
-                account_id=request.account_id,
-                key=envelope.key,
-                at=envelope.at,
-                verdict=stored,
-            )
-        state = state_of(await work.reload(request), rules=work.rules)
-        return Verdict(problem=stored.problem, detail=stored.detail, extra=stored.extra, state=state)
+    async with desk.on_message(envelope) as (work, asked):
+        if asked.verdict is not None:
+            return _verdict(work, asked.verdict, asked)
+        verdict = await _apply(work, asked, envelope.message)
+        after = await verdicts.insert(
+            work.connection,
+            request_id=asked.id,
+            account_id=asked.account_id,
+            key=envelope.key,
+            at=envelope.at,
+            verdict=verdict,
+        )
+        return _verdict(work, verdict, found(after))
+
+
+def _verdict(work: Work, stored: StoredVerdict, request: Request) -> Verdict:
+    state = state_of(request, rules=work.rules)
+    return Verdict(problem=stored.problem, detail=stored.detail, extra=stored.extra, state=state)
 
 
 async def _apply(work: Work, request: Request, message: Any) -> StoredVerdict:
@@ -40,7 +44,7 @@ async def _apply(work: Work, request: Request, message: Any) -> StoredVerdict:
         await _EFFECTS[message.kind](work, request, message)
     except DomainError as error:
         return StoredVerdict(kind=message.kind, problem=error.slug, detail=error.detail, extra=error.extra)
-    return StoredVerdict(kind=message.kind, problem=None, detail=None, extra={})
+    return StoredVerdict(kind=message.kind)
 
 
 async def _resend(work: Work, request: Request, _message: ResendCode) -> None:

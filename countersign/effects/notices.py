@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from countersign.domain.credentials import CredentialKind, SessionType
 from countersign.domain.holding import held_until
@@ -15,9 +15,9 @@ from countersign.effects.holding import funds_begin_at
 from countersign.effects.stop_links import MOMENT, Stoppable, add_stop_link
 from countersign.effects.work import Work
 from countersign.storage import accounts, notices, users
+from countersign.storage.accounts import Told
 from countersign.storage.credentials import Credential
 from countersign.storage.requests import Request
-from countersign.storage.users import User
 
 _KIND_LABELS = {CredentialKind.API_KEY: "API key", CredentialKind.FIX: "FIX credentials"}
 _SESSION_LABELS = {None: "", SessionType.TRADE: "trade", SessionType.MARKET_DATA: "market data"}
@@ -42,29 +42,29 @@ async def tell_owners(
     **more: Any,
 ) -> None:
     """Mail every owner of the account; ``stop`` is what the link in the mail stops, if it carries one."""
-    recipients = await accounts.owners(work.connection, work.account.id)
-    context = {**await _context(work, about), **more}
-    await _tell(work, recipients, event, context, request_id=request_id, stop=stop)
+    told = await _owners(work)
+    context = {**_context(work, told, about), **more}
+    await _tell(work, told.ids, event, context, request_id=request_id, stop=stop)
 
 
 async def warn_owners(work: Work, request: Request, *, before: Credential | None = None) -> None:
     """Mail every owner at once that a key with funds permissions, or an edit that lets a key do more, is asked for."""
-    recipients = await accounts.owners(work.connection, work.account.id)
+    told = await _owners(work)
     context = {
-        **await _context(work, request),
+        **_context(work, told, request),
         "ip": str(work.actor.ip or ""),
         "permissions_before": list(before.permissions) if before else [],
         "ip_whitelist_before": list(before.ip_whitelist) if before else [],
         "edits": before is not None,
     }
     stop = Stoppable(StopKind.CREDENTIAL, credential_id=request.credential_id, from_version=request.credential_version)
-    await _tell(work, recipients, "more_access_requested", context, request_id=request.id, stop=stop)
+    await _tell(work, told.ids, "more_access_requested", context, request_id=request.id, stop=stop)
 
 
 async def tell_managers(work: Work, event: str, credential: Credential, *, request_id: UUID) -> None:
     """Mail every account manager assigned to the account."""
-    recipients = await accounts.managers(work.connection, work.account.id)
-    await _tell(work, recipients, event, await _context(work, credential), request_id=request_id)
+    told = await accounts.told_managers(work.connection, work.account.id, actor_id=work.actor.user_id)
+    await _tell(work, told.ids, event, _context(work, told, credential), request_id=request_id)
 
 
 def as_requester(work: Work, request: Request, *, at: datetime) -> Work:
@@ -74,13 +74,13 @@ def as_requester(work: Work, request: Request, *, at: datetime) -> Work:
 
 async def tell_owners_of_freeze(work: Work, *, request_id: UUID) -> None:
     """Mail every owner that issuing is frozen."""
-    recipients = await accounts.owners(work.connection, work.account.id)
-    await _tell(work, recipients, "issuing_frozen", await _common(work), request_id=request_id)
+    told = await _owners(work)
+    await _tell(work, told.ids, "issuing_frozen", _common(work, told.actor_name), request_id=request_id)
 
 
 async def tell(work: Work, recipients: Iterable[UUID], event: str) -> None:
     """Mail these people what happened in the account, and from which IP address it was done."""
-    context = {**await _common(work), "ip": str(work.actor.ip or "")}
+    context = {**_common(work, await _actor_name(work)), "ip": str(work.actor.ip or "")}
     await _tell(work, recipients, event, context, request_id=None)
 
 
@@ -98,7 +98,7 @@ async def tell_person(
 
     It goes to the present address of the person, or to ``address``, which is erased once it is sent.
     """
-    context = {**await _common(work), "ip": str(work.actor.ip or ""), **more}
+    context = {**_common(work, await _actor_name(work)), "ip": str(work.actor.ip or ""), **more}
     await _tell(work, [user_id], event, context, request_id=request_id, stop=stop, address=address)
 
 
@@ -112,29 +112,33 @@ async def _tell(
     stop: Stoppable | None = None,
     address: str | None = None,
 ) -> None:
-    for user_id in recipients:
-        stop_id = await add_stop_link(work, user_id, stop, request_id=request_id) if stop else None
-        await notices.insert(
-            work.connection,
-            notice_id=uuid4(),
-            account_id=work.account.id,
-            request_id=request_id,
-            user_id=user_id,
-            event=event,
-            context=context,
-            stop_id=stop_id,
-            address=address,
-        )
+    told = {
+        user_id: await add_stop_link(work, user_id, stop, request_id=request_id) if stop else None
+        for user_id in recipients
+    }
+    await notices.insert(
+        work.connection,
+        account_id=work.account.id,
+        request_id=request_id,
+        event=event,
+        context=context,
+        told=told,
+        address=address,
+    )
 
 
-async def _context(work: Work, about: Credential | Request) -> dict[str, Any]:
+async def _owners(work: Work) -> Told:
+    return await accounts.told_owners(work.connection, work.account.id, actor_id=work.actor.user_id)
+
+
+def _context(work: Work, told: Told, about: Credential | Request) -> dict[str, Any]:
     funds = funds_permissions(about.permissions)
     if isinstance(about, Request):
         funds_from = funds_begin_at(about, rules=work.rules, at=work.at)
     else:
         funds_from = held_until(about.funds_from, at=work.at) if funds else None
     return {
-        **await _common(work),
+        **_common(work, told.actor_name),
         "kind_label": _KIND_LABELS[CredentialKind.FIX if about.session_type else CredentialKind.API_KEY],
         "credential_name": about.name,
         "session_type": _SESSION_LABELS[about.session_type],
@@ -146,16 +150,20 @@ async def _context(work: Work, about: Credential | Request) -> dict[str, Any]:
     }
 
 
-async def _common(work: Work) -> dict[str, Any]:
-    actor = await users.get(work.connection, work.actor.user_id) if work.actor.user_id else None
+async def _actor_name(work: Work) -> str | None:
+    user_id = work.actor.user_id
+    return (await users.names(work.connection, [user_id])).get(user_id) if user_id else None
+
+
+def _common(work: Work, actor_name: str | None) -> dict[str, Any]:
     return {
         "account_name": work.account.name,
         "at": work.at.strftime(MOMENT),
-        "actor_name": _called(work.actor.kind, actor),
+        "actor_name": _called(work.actor.kind, actor_name),
     }
 
 
-def _called(kind: ActorKind, actor: User | None) -> str:
-    if actor is None:
+def _called(kind: ActorKind, name: str | None) -> str:
+    if name is None:
         return _NAMELESS[kind]
-    return f"{_NAMELESS[kind]} to {actor.name}" if kind is ActorKind.MAIL_LINK else actor.name
+    return f"{_NAMELESS[kind]} to {name}" if kind is ActorKind.MAIL_LINK else name

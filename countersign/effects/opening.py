@@ -25,7 +25,7 @@ from countersign.domain.permissions import adds_funds, funds_permissions, parse_
 from countersign.domain.requests import Journey
 from countersign.domain.secrets import new_session_name
 from countersign.domain.whitelist import parse_whitelist, widens
-from countersign.effects.authority import require_asker, require_owner, require_thawed
+from countersign.effects.authority import require_asker, require_role, require_thawed
 from countersign.effects.codes import TWO_FACTOR_CHANNELS, require_sends_left
 from countersign.effects.ending import end_overdue_from_outside
 from countersign.effects.notices import warn_owners
@@ -204,9 +204,9 @@ async def open_request(work: Work, new: NewRequest) -> Request:
 
 
 async def _require_ready(work: Work, user_id: UUID) -> TwoFactorMethod:
-    await require_owner(work, user_id)
+    user = found(await users.caller(work.connection, user_id, account_id=work.account.id))
+    require_role(work, user.role)
     require_thawed(work)
-    user = found(await users.get(work.connection, user_id))
     if user.two_factor_method is TwoFactorMethod.NONE:
         raise TwoFactorNotEnabled
     await require_sends_left(work, TWO_FACTOR_CHANNELS[user.two_factor_method])
@@ -234,10 +234,12 @@ async def _with_none_open(work: Work, credential: Credential) -> Credential:
 
 
 async def _require_free_name(work: Work, name_key: str) -> None:
-    request = await requests.open_of_name(work.connection, account_id=work.account.id, name_key=name_key)
-    if request is not None and not await end_overdue_from_outside(work, request):
-        raise NameTaken("An open creation has that name; resume or cancel it.", request_id=str(request.id))
-    if await credentials.name_exists(work.connection, account_id=work.account.id, name_key=name_key):
+    use = await credentials.name_use(work.connection, account_id=work.account.id, name_key=name_key)
+    if use.reserved_by is not None:
+        request = found(await requests.get(work.connection, use.reserved_by))
+        if not await end_overdue_from_outside(work, request):
+            raise NameTaken("An open creation has that name; resume or cancel it.", request_id=str(request.id))
+    if use.taken:
         raise NameTaken
 
 

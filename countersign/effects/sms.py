@@ -8,22 +8,21 @@ from countersign.domain.codes import retry_after
 from countersign.domain.errors import SmsSuspended, TooManySms
 from countersign.effects.work import Work
 from countersign.storage import sms_days
+from countersign.storage.challenges import Spent
 
 _LOG = logging.getLogger(__name__)
 _DAY = timedelta(days=1)
 _WARN_AT = 0.8
 
 
-async def require_sms_left(work: Work, *, starting: int) -> None:
-    """Raise ``TooManySms`` or ``SmsSuspended``; ``starting`` requests of the account will each send one in a moment."""
-    allowed = work.rules.sms_per_account_and_day - starting
-    if allowed <= 0:
+def require_sms_left(work: Work, spent: Spent) -> None:
+    """Raise ``TooManySms`` or ``SmsSuspended``."""
+    if spent.starting >= work.rules.sms_per_account_and_day:
         raise TooManySms(retry_after=60)
-    newest = await sms_days.nth_newest_of_account(work.connection, work.account.id, since=work.at - _DAY, n=allowed)
-    if newest is not None:
-        raise TooManySms(retry_after=retry_after(newest + _DAY, at=work.at))
+    if spent.sms_at is not None:
+        raise TooManySms(retry_after=retry_after(spent.sms_at + _DAY, at=work.at))
     if work.rules.sms_per_day:
-        _require_below_cap(work, await sms_days.made(work.connection, work.at.date()))
+        _require_below_cap(work, spent.sms_today)
 
 
 async def hold_sms(work: Work) -> None:

@@ -10,13 +10,14 @@ from uuid import UUID
 from countersign.adapters.keyring import KeyRing, Purpose
 from countersign.domain.audit import AuditTag, Place, Recorded, canonical
 from countersign.domain.errors import NotFound
-from countersign.domain.messages import Actor
+from countersign.domain.messages import Actor, Envelope
 from countersign.domain.rules import Rules
-from countersign.storage import accounts, ledger, requests
+from countersign.storage import accounts, ledger, requests, verdicts
 from countersign.storage.accounts import Account, LockedAccount
 from countersign.storage.database import Connection, Database
 from countersign.storage.ledger import AuditHeadMoved
 from countersign.storage.requests import Request
+from countersign.storage.verdicts import Asked
 
 Thing = TypeVar("Thing")
 
@@ -93,10 +94,19 @@ class Desk:
     @asynccontextmanager
     async def on_request(self, request_id: UUID, *, at: datetime, actor: Actor) -> AsyncIterator[tuple[Work, Request]]:
         """Open a transaction with the request's account locked; raises ``NotFound``."""
+        async with self._at_request(request_id, at=at, actor=actor) as work:
+            yield work, found(await requests.get(work.connection, request_id))
+
+    @asynccontextmanager
+    async def on_message(self, envelope: Envelope) -> AsyncIterator[tuple[Work, Asked]]:
+        """Open a transaction for a message to a request, with its account locked; raises ``NotFound``."""
+        async with self._at_request(envelope.request_id, at=envelope.at, actor=envelope.message.actor) as work:
+            yield work, found(await verdicts.asked(work.connection, request_id=envelope.request_id, key=envelope.key))
+
+    @asynccontextmanager
+    async def _at_request(self, request_id: UUID, *, at: datetime, actor: Actor) -> AsyncIterator[Work]:
         async with self.database.transaction() as connection:
-            account = await accounts.lock_of_request(connection, request_id)
-            work = self._work(connection, account, at=at, actor=actor)
-            yield work, found(await requests.get(connection, request_id))
+            yield self._work(connection, await accounts.lock_of_request(connection, request_id), at=at, actor=actor)
 
     async def work_on(self, connection: Connection, account_id: UUID, *, at: datetime, actor: Actor) -> Work:
         """Lock an account in an open transaction, several in the order of their ids; raises ``NotFound``."""

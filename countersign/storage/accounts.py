@@ -1,6 +1,7 @@
 """Accounts, memberships and assignments of account managers."""
 
 from datetime import datetime
+from typing import LiteralString, cast
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -31,12 +32,26 @@ class _Locked(LockedAccount, frozen=True):
     own: bool
 
 
+class Told(BaseModel, frozen=True):
+    """Users who are told what another user, or nobody, did."""
+
+    ids: list[UUID]
+    actor_name: str | None
+
+
 class _Membership(Account, frozen=True):
     role: Role
 
 
 _COLUMNS = "a.id, a.name, a.prime_liquidity, a.wrong_codes_in_a_row, a.frozen_at"
 _LOCKED = f"{_COLUMNS}, a.audit_number, coalesce(a.audit_mac, %(genesis)s) AS audit_mac"
+_OWNERS = "SELECT user_id FROM memberships WHERE account_id = %(account)s AND role = 'owner' ORDER BY user_id"
+_MANAGERS = """
+    SELECT s.user_id FROM account_manager_assignments s JOIN users u ON u.id = s.user_id
+    WHERE s.account_id = %(account)s AND u.staff_role = 'account_manager'
+    AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.account_id = s.account_id AND m.user_id = s.user_id)
+    ORDER BY s.user_id
+"""
 
 
 async def insert(connection: Connection, *, account_id: UUID, name: str, prime_liquidity: bool) -> None:
@@ -63,15 +78,19 @@ async def lock_of_request(connection: Connection, request_id: UUID) -> LockedAcc
 
     A change of two-factor authentication reaches into every account of its person: all are locked, in one order.
     """
+    query = f"""SELECT {_LOCKED} FROM requests r JOIN accounts a ON a.id = r.account_id
+                WHERE r.id = %(id)s AND r.journey <> 'change-two-factor' FOR UPDATE OF a"""
+    account = await one(connection, LockedAccount, query, {"id": request_id, "genesis": GENESIS})
+    return account or await _lock_of_change(connection, request_id)
+
+
+async def _lock_of_change(connection: Connection, request_id: UUID) -> LockedAccount | None:
     query = f"""SELECT {_LOCKED}, a.id = r.account_id AS own FROM requests r
                 CROSS JOIN LATERAL (
                     SELECT r.account_id
-                    UNION SELECT account_id FROM memberships
-                          WHERE user_id = r.user_id AND r.journey = 'change-two-factor'
-                    UNION SELECT account_id FROM account_manager_assignments
-                          WHERE user_id = r.user_id AND r.journey = 'change-two-factor'
-                    UNION SELECT account_id FROM requests
-                          WHERE user_id = r.user_id AND outcome IS NULL AND r.journey = 'change-two-factor'
+                    UNION SELECT account_id FROM memberships WHERE user_id = r.user_id
+                    UNION SELECT account_id FROM account_manager_assignments WHERE user_id = r.user_id
+                    UNION SELECT account_id FROM requests WHERE user_id = r.user_id AND outcome IS NULL
                 ) AS concerned
                 JOIN accounts a ON a.id = concerned.account_id
                 WHERE r.id = %(id)s ORDER BY a.id FOR UPDATE OF a"""
@@ -118,17 +137,28 @@ async def is_assigned(connection: Connection, *, account_id: UUID, user_id: UUID
 
 async def managers(connection: Connection, account_id: UUID) -> list[UUID]:
     """Return the ids of the account managers assigned to the account, never a member's."""
-    query = """SELECT s.user_id FROM account_manager_assignments s JOIN users u ON u.id = s.user_id
-               WHERE s.account_id = %s AND u.staff_role = 'account_manager'
-               AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.account_id = s.account_id AND m.user_id = s.user_id)
-               ORDER BY s.user_id"""
-    return await column(connection, query, (account_id,))
+    return await column(connection, _MANAGERS, {"account": account_id})
 
 
 async def owners(connection: Connection, account_id: UUID) -> list[UUID]:
     """Return the ids of the account's owners."""
-    query = "SELECT user_id FROM memberships WHERE account_id = %s AND role = 'owner' ORDER BY user_id"
-    return await column(connection, query, (account_id,))
+    return await column(connection, _OWNERS, {"account": account_id})
+
+
+async def told_owners(connection: Connection, account_id: UUID, *, actor_id: UUID | None) -> Told:
+    """Return the ids of the account's owners, with the name of the user who acts."""
+    return await _told(connection, _OWNERS, account_id, actor_id)
+
+
+async def told_managers(connection: Connection, account_id: UUID, *, actor_id: UUID | None) -> Told:
+    """Return the ids of the account managers assigned to the account, with the name of the user who acts."""
+    return await _told(connection, _MANAGERS, account_id, actor_id)
+
+
+async def _told(connection: Connection, who: LiteralString, account_id: UUID, actor_id: UUID | None) -> Told:
+    query = f"SELECT ARRAY({who}) AS ids, (SELECT name FROM users WHERE id = %(actor)s) AS actor_name"
+    told = await one(connection, Told, query, {"account": account_id, "actor": actor_id})
+    return cast("Told", told)
 
 
 async def members(connection: Connection, account_id: UUID) -> list[UUID]:

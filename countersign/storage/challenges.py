@@ -2,56 +2,77 @@
 
 from dataclasses import asdict
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from countersign.domain.codes import Window
-from countersign.domain.requests import Channel, Delivery, Step
-from countersign.storage.database import Connection, many, one, scalar
+from countersign.domain.credentials import SessionType
+from countersign.domain.permissions import Permission
+from countersign.domain.requests import ChangeTo, Channel, Delivery, Journey, Step
+from countersign.storage.database import Connection, many, one
+
+
+class NewChallenge(BaseModel, frozen=True):
+    """A step that asks for a code, about to begin."""
+
+    id: UUID
+    request_id: UUID
+    account_id: UUID
+    step: Step
+    channel: Channel
+    key_id: str
+
+
+class Spent(BaseModel, frozen=True):
+    """What was spent of an account's codes and SMS.
+
+    ``starting`` requests will send an SMS in a moment, and are counted. ``code_at`` and ``sms_at`` are when the oldest
+    was made that fills the hour's codes and the day's SMS, None where there is room; ``sms_today`` is of all accounts.
+    """
+
+    starting: int
+    code_at: datetime | None
+    sms_at: datetime | None
+    sms_today: int
 
 
 class Send(BaseModel, frozen=True):
-    """One send of one challenge's code, with what is needed to carry it out; where it goes stays out of its repr."""
+    """One send of one challenge's code, with what its text tells; where it goes stays out of its repr.
+
+    ``awaited`` tells whether the request still is at the step that asks for the code.
+    """
 
     challenge_id: UUID
-    request_id: UUID
     number: int
     channel: Channel
     key_id: str
-    expires_at: datetime
     delivery: Delivery
+    awaited: bool
     address: str | None = Field(repr=False)
+    request_id: UUID
+    journey: Journey
+    step: Step
+    name: str
+    session_type: SessionType | None
+    permissions: tuple[Permission, ...]
+    ip_whitelist: tuple[str, ...]
+    change_to: ChangeTo | None
 
 
-async def insert(
-    connection: Connection,
-    *,
-    challenge_id: UUID,
-    request_id: UUID,
-    account_id: UUID,
-    step: Step,
-    channel: Channel,
-    key_id: str,
-    window: Window,
-) -> None:
-    """Add the challenge of a request's step, with its first send (or authenticator's window)."""
+async def begin(connection: Connection, new: NewChallenge, *, window: Window, deadline: datetime) -> None:
+    """Take the open request to the challenge's step, with its first send (or authenticator's window)."""
     await connection.execute(
         """WITH challenge AS (
                INSERT INTO challenges (id, request_id, account_id, step, channel, key_id)
-               VALUES (%(id)s, %(request_id)s, %(account_id)s, %(step)s, %(channel)s, %(key_id)s))
+               VALUES (%(id)s, %(request_id)s, %(account_id)s, %(step)s, %(channel)s, %(key_id)s)),
+           request AS (
+               UPDATE requests SET step = %(step)s, deadline = %(deadline)s, changed_at = now()
+               WHERE id = %(request_id)s AND outcome IS NULL)
            INSERT INTO code_sends (challenge_id, number, account_id, channel, opened_at, expires_at, delivery)
            VALUES (%(id)s, %(number)s, %(account_id)s, %(channel)s, %(opened_at)s, %(expires_at)s, %(delivery)s)""",
-        {
-            "id": challenge_id,
-            "request_id": request_id,
-            "account_id": account_id,
-            "step": step,
-            "channel": channel,
-            "key_id": key_id,
-            "delivery": _first_delivery(channel),
-            **asdict(window),
-        },
+        {**dict(new), **asdict(window), "deadline": deadline, "delivery": _first_delivery(new.channel)},
     )
 
 
@@ -86,9 +107,10 @@ async def windows(connection: Connection, challenge_id: UUID) -> list[Window]:
 
 async def get_send(connection: Connection, *, challenge_id: UUID, number: int) -> Send | None:
     """Return one send."""
-    query = """SELECT s.challenge_id, c.request_id, s.number, s.channel, c.key_id, s.expires_at, s.delivery,
+    query = """SELECT s.challenge_id, s.number, s.channel, c.key_id, s.delivery, r.step = c.step AS awaited,
                    CASE WHEN s.channel = 'email' THEN u.email WHEN c.step = 'new_factor_code' THEN r.new_phone
-                   ELSE u.phone END AS address
+                   ELSE u.phone END AS address, r.id AS request_id, r.journey, r.step, r.name, r.session_type,
+                   r.permissions, r.ip_whitelist, r.change_to
                FROM code_sends s JOIN challenges c ON c.id = s.challenge_id
                JOIN requests r ON r.id = c.request_id JOIN users u ON u.id = r.user_id
                WHERE s.challenge_id = %s AND s.number = %s"""
@@ -124,10 +146,20 @@ async def solve(connection: Connection, challenge_id: UUID, *, at: datetime) -> 
     await connection.execute("UPDATE challenges SET solved_at = %s WHERE id = %s", (at, challenge_id))
 
 
-async def nth_newest_send(connection: Connection, account_id: UUID, *, since: datetime, n: int) -> datetime | None:
-    """Return when the n-th newest SMS or email code since ``since`` was made, or None when there were fewer."""
-    query = """SELECT opened_at FROM code_sends
-               WHERE account_id = %s AND opened_at > %s AND channel <> 'authenticator'
-               ORDER BY opened_at DESC OFFSET %s LIMIT 1"""
-    found: datetime | None = await scalar(connection, query, (account_id, since, n - 1))
-    return found
+async def spent(
+    connection: Connection, account_id: UUID, *, at: datetime, codes_per_hour: int, sms_per_day: int
+) -> Spent:
+    """Return what the account spent in the hour and the 24 hours before ``at``, and all accounts on its day (UTC)."""
+    query = """SELECT starting,
+                   (SELECT opened_at FROM code_sends WHERE account_id = %(account)s
+                    AND opened_at > %(at)s - interval '1 hour' AND channel <> 'authenticator'
+                    ORDER BY opened_at DESC OFFSET greatest(%(codes)s - 1 - starting, 0) LIMIT 1) AS code_at,
+                   (SELECT opened_at FROM code_sends WHERE account_id = %(account)s
+                    AND opened_at > %(at)s - interval '1 day' AND channel <> 'authenticator' AND channel = 'sms'
+                    ORDER BY opened_at DESC OFFSET greatest(%(sms)s - 1 - starting, 0) LIMIT 1) AS sms_at,
+                   coalesce((SELECT made FROM sms_days WHERE day = %(day)s), 0) AS sms_today
+               FROM (SELECT count(*) AS starting FROM requests WHERE account_id = %(account)s
+                     AND outcome IS NULL AND step = 'starting' AND journey <> 'activate-fix-credentials'
+                     AND (two_factor_method = 'sms' OR two_factor_method = 'none' AND change_to = 'sms')) AS about_to"""
+    values = {"account": account_id, "at": at, "codes": codes_per_hour, "sms": sms_per_day, "day": at.date()}
+    return cast("Spent", await one(connection, Spent, query, values))

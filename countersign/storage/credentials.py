@@ -1,6 +1,7 @@
 """Credentials. Sealed secrets are written here and read by nobody but a verifier."""
 
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -46,6 +47,13 @@ class NewCredential(BaseModel, frozen=True):
     password_mac: bytes | None = None
     mac_key_id: str | None = None
     created_by: UUID
+
+
+class NameUse(BaseModel, frozen=True):
+    """The open creation that reserves a name, and whether a credential has it."""
+
+    reserved_by: UUID | None
+    taken: bool
 
 
 _COLUMNS = """id, account_id, kind, name, public_id, session_type, permissions, ip_whitelist, status, version,
@@ -95,25 +103,33 @@ async def change(
     credential_id: UUID,
     version: int,
     status: CredentialStatus,
+    request_id: UUID | None = None,
     permissions: list[Permission] | None = None,
     ip_whitelist: list[str] | None = None,
 ) -> Credential | None:
     """Change the credential if it still has ``version``; return it as it is then, or None if it has another.
 
+    The open request ``request_id``, in whose name it is changed, goes on with the new version.
     Only to await activation is no new version: what was shown is still what will be activated. A discarded
     credential loses its secret with the same statement.
     """
-    query = f"""UPDATE credentials SET status = %(status)s, changed_at = now(),
-                   version = version + CASE WHEN %(status)s = 'awaiting_activation' THEN 0 ELSE 1 END,
-                   permissions = coalesce(%(permissions)s, permissions),
-                   ip_whitelist = coalesce(%(ip_whitelist)s, ip_whitelist),
-                   secret_sealed = CASE WHEN %(status)s = 'discarded' THEN NULL ELSE secret_sealed END,
-                   password_mac = CASE WHEN %(status)s = 'discarded' THEN NULL ELSE password_mac END
-               WHERE id = %(id)s AND version = %(version)s RETURNING {_COLUMNS}"""
+    query = f"""WITH changed AS (
+                    UPDATE credentials SET status = %(status)s, changed_at = now(),
+                       version = version + CASE WHEN %(status)s = 'awaiting_activation' THEN 0 ELSE 1 END,
+                       permissions = coalesce(%(permissions)s, permissions),
+                       ip_whitelist = coalesce(%(ip_whitelist)s, ip_whitelist),
+                       secret_sealed = CASE WHEN %(status)s = 'discarded' THEN NULL ELSE secret_sealed END,
+                       password_mac = CASE WHEN %(status)s = 'discarded' THEN NULL ELSE password_mac END
+                    WHERE id = %(id)s AND version = %(version)s RETURNING {_COLUMNS}),
+                request AS (
+                    UPDATE requests r SET credential_version = changed.version, changed_at = now() FROM changed
+                    WHERE r.id = %(request_id)s AND r.outcome IS NULL AND r.credential_version <> changed.version)
+                SELECT {_COLUMNS} FROM changed"""
     values = {
         "id": credential_id,
         "version": version,
         "status": status,
+        "request_id": request_id,
         "permissions": permissions,
         "ip_whitelist": ip_whitelist,
     }
@@ -143,8 +159,11 @@ async def count(connection: Connection, account_id: UUID) -> int:
     return int(await scalar(connection, query, {"id": account_id}))
 
 
-async def name_exists(connection: Connection, *, account_id: UUID, name_key: str) -> bool:
-    """Tell whether an API key of the account has that (folded) name."""
-    query = """SELECT 1 FROM credentials
-               WHERE account_id = %s AND name_key = %s AND kind = 'api_key' AND status <> 'discarded'"""
-    return bool(await scalar(connection, query, (account_id, name_key)))
+async def name_use(connection: Connection, *, account_id: UUID, name_key: str) -> NameUse:
+    """Return who uses the (folded) name of an API key in the account."""
+    query = """SELECT (SELECT id FROM requests WHERE account_id = %(account)s AND name_key = %(name)s
+                       AND outcome IS NULL AND journey = 'create-api-key') AS reserved_by,
+                   EXISTS (SELECT FROM credentials WHERE account_id = %(account)s AND name_key = %(name)s
+                           AND kind = 'api_key' AND status <> 'discarded') AS taken"""
+    use = await one(connection, NameUse, query, {"account": account_id, "name": name_key})
+    return cast("NameUse", use)

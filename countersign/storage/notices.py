@@ -13,7 +13,7 @@ _CHOOSING = 0x6E6F7469  # the advisory lock of who chooses; "noti"
 
 
 class Notice(BaseModel, frozen=True):
-    """A mail that is to go out: to the user, or where ``address`` says, which stays out of its repr."""
+    """A mail that is to go out to the user, and where: that stays out of its repr."""
 
     id: UUID
     user_id: UUID
@@ -22,26 +22,25 @@ class Notice(BaseModel, frozen=True):
     attempts: int
     created_at: datetime
     stop_id: UUID | None
-    address: str | None = Field(repr=False)
+    address: str = Field(repr=False)
 
 
-async def insert(  # noqa: PLR0913 - the columns of one row
+async def insert(
     connection: Connection,
     *,
-    notice_id: UUID,
     account_id: UUID,
     request_id: UUID | None,
-    user_id: UUID,
     event: str,
     context: dict[str, Any],
-    stop_id: UUID | None = None,
+    told: dict[UUID, UUID | None],
     address: str | None = None,
 ) -> None:
-    """Put a notice into the outbox."""
+    """Put a notice to each of these users into the outbox, with the link in it that stops something, if one does."""
     await connection.execute(
         """INSERT INTO notices (id, account_id, request_id, user_id, event, context, stop_id, address)
-           VALUES (%s, %s, %s, %s, %s, %s, %s, %s)""",
-        (notice_id, account_id, request_id, user_id, event, Jsonb(context), stop_id, address),
+           SELECT gen_random_uuid(), %s, %s, user_id, %s, %s, stop_id, %s
+           FROM unnest(%s::uuid[], %s::uuid[]) AS told (user_id, stop_id)""",
+        (account_id, request_id, event, Jsonb(context), address, list(told), list(told.values())),
     )
 
 
@@ -53,14 +52,16 @@ async def claim_due(connection: Connection, *, limit: int) -> list[Notice]:
     """
     if not await scalar(connection, "SELECT pg_try_advisory_xact_lock(%s)", (_CHOOSING,)):
         return []
-    query = """UPDATE notices SET due_at = now() + interval '1 minute', attempts = attempts + 1 WHERE id IN (
+    query = """UPDATE notices SET due_at = now() + interval '1 minute', attempts = attempts + 1
+               FROM users WHERE users.id = user_id AND notices.id IN (
                    SELECT id FROM notices n WHERE sent_at IS NULL AND failed_at IS NULL AND due_at <= now()
                    AND NOT EXISTS (
                        SELECT FROM notices older WHERE older.user_id = n.user_id AND older.created_at < n.created_at
                        AND older.sent_at IS NULL AND older.failed_at IS NULL AND NOT older.unwritable
                        AND older.due_at > now())
                    ORDER BY created_at LIMIT %s FOR UPDATE SKIP LOCKED)
-               RETURNING id, user_id, event, context, attempts, created_at, stop_id, address"""
+               RETURNING notices.id, user_id, event, context, attempts, notices.created_at, stop_id,
+                   coalesce(address, email) AS address"""
     return await many(connection, Notice, query, (limit,))
 
 

@@ -1,6 +1,7 @@
 """Requests, read together with their present challenge and its newest send."""
 
 from datetime import datetime
+from functools import cache
 from typing import LiteralString
 from uuid import UUID
 
@@ -16,20 +17,31 @@ from countersign.domain.requests import ChangeTo, Channel, Delivery, Journey, Ou
 from countersign.storage.database import Connection, many, one, scalar
 
 
-class Request(BaseModel, frozen=True):
+class Address(BaseModel, frozen=True):
+    """Where a request is, for whoever has a message for it."""
+
+    id: UUID
+    account_id: UUID
+    journey: Journey
+    step: Step
+    outcome: Outcome | None
+    deadline: datetime | None
+
+    @property
+    def workflow_id(self) -> str:
+        """The id of the workflow that carries this request."""
+        return f"{self.journey}/{self.id}"
+
+
+class Request(Address, frozen=True):
     """One approval as it stands; its sealed copy, a new phone number and a kept session are never part of it.
 
     ``security_changed_at`` and ``requester_role`` are of the person who began it, ``funds_from`` of its credential.
     """
 
-    id: UUID
-    account_id: UUID
     user_id: UUID
     credential_id: UUID
     credential_version: int
-    journey: Journey
-    step: Step
-    outcome: Outcome | None
     reason: str | None
     name: str
     name_key: str
@@ -38,7 +50,6 @@ class Request(BaseModel, frozen=True):
     ip_whitelist: tuple[str, ...]
     two_factor_method: TwoFactorMethod
     change_to: ChangeTo | None
-    deadline: datetime | None
     asked_at: datetime | None
     reminders: int
     reveal_challenge: str | None
@@ -60,11 +71,6 @@ class Request(BaseModel, frozen=True):
     security_changed_at: datetime | None = None
     requester_role: Role | None = None
     funds_from: datetime | None = None
-
-    @property
-    def workflow_id(self) -> str:
-        """The id of the workflow that carries this request."""
-        return f"{self.journey}/{self.id}"
 
 
 class NewRequest(BaseModel, frozen=True):
@@ -88,20 +94,23 @@ class NewRequest(BaseModel, frozen=True):
     kept_session: bytes | None = Field(default=None, repr=False)
 
 
-_SELECT = """
-    SELECT r.id, r.account_id, r.user_id, r.credential_id, r.credential_version, r.journey, r.step, r.outcome, r.reason,
-           r.name, r.name_key, r.session_type, r.permissions, r.ip_whitelist, r.two_factor_method, r.change_to,
-           r.deadline, r.asked_at, r.reminders, r.reveal_challenge, r.revealed_at, r.saved_at, r.created_at,
-           r.changed_at, r.closed_at, c.id AS challenge_id, c.channel, c.key_id, c.wrong_codes, s.number AS send_number,
-           s.opened_at AS send_opened_at, s.expires_at AS send_expires_at, s.delivery, s.failure, r.decisions_refused,
-           u.security_changed_at, b.role AS requester_role, k.funds_from
-    FROM requests r
+COLUMNS = """
+    r.id, r.account_id, r.user_id, r.credential_id, r.credential_version, r.journey, r.step, r.outcome, r.reason,
+    r.name, r.name_key, r.session_type, r.permissions, r.ip_whitelist, r.two_factor_method, r.change_to,
+    r.deadline, r.asked_at, r.reminders, r.reveal_challenge, r.revealed_at, r.saved_at, r.created_at,
+    r.changed_at, r.closed_at, c.id AS challenge_id, c.channel, c.key_id, c.wrong_codes, s.number AS send_number,
+    s.opened_at AS send_opened_at, s.expires_at AS send_expires_at, s.delivery, s.failure, r.decisions_refused,
+    u.security_changed_at, b.role AS requester_role, k.funds_from
+"""
+TABLES = """
+    requests r
     JOIN users u ON u.id = r.user_id
     LEFT JOIN memberships b ON b.account_id = r.account_id AND b.user_id = r.user_id
     LEFT JOIN credentials k ON k.id = r.credential_id
     LEFT JOIN challenges c ON c.request_id = r.id AND c.step = r.step
     LEFT JOIN LATERAL (SELECT * FROM code_sends WHERE challenge_id = c.id ORDER BY number DESC LIMIT 1) s ON true
 """
+_SELECT = f"SELECT {COLUMNS} FROM {TABLES}"
 # Two statements: one with a parameter for it has one plan, which reads what has ended as well.
 _OPEN: dict[bool, LiteralString] = {True: " AND r.outcome IS NULL", False: ""}
 
@@ -130,6 +139,12 @@ async def get(connection: Connection, request_id: UUID) -> Request | None:
     return await one(connection, Request, f"{_SELECT} WHERE r.id = %s", (request_id,))
 
 
+async def address(connection: Connection, request_id: UUID) -> Address | None:
+    """Return where the request is."""
+    query = "SELECT id, account_id, journey, step, outcome, deadline FROM requests WHERE id = %s"
+    return await one(connection, Address, query, (request_id,))
+
+
 async def open_of_credential(connection: Connection, credential_id: UUID) -> Request | None:
     """Return the request that is open about the credential."""
     query = f"{_SELECT} WHERE r.credential_id = %s AND r.outcome IS NULL"
@@ -140,13 +155,6 @@ async def latest_of_credential(connection: Connection, credential_id: UUID) -> R
     """Return the newest request about the credential, open or not."""
     query = f"{_SELECT} WHERE r.credential_id = %s ORDER BY r.created_at DESC LIMIT 1"
     return await one(connection, Request, query, (credential_id,))
-
-
-async def open_of_name(connection: Connection, *, account_id: UUID, name_key: str) -> Request | None:
-    """Return the open creation that reserves the name."""
-    query = f"""{_SELECT} WHERE r.account_id = %s AND r.name_key = %s AND r.outcome IS NULL
-                AND r.journey = 'create-api-key'"""
-    return await one(connection, Request, query, (account_id, name_key))
 
 
 async def open_of_user(connection: Connection, *, account_id: UUID, user_id: UUID) -> list[Request]:
@@ -183,13 +191,16 @@ async def nth_newest(connection: Connection, account_id: UUID, *, since: datetim
 
 async def update(connection: Connection, request_id: UUID, **columns: object) -> None:
     """Set the named columns of an open request; a closed one never changes."""
+    await connection.execute(_update(tuple(columns)), {**columns, "request_id": request_id})
+
+
+@cache
+def _update(columns: tuple[str, ...]) -> bytes:
     assignments = sql.SQL(", ").join(
         sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in columns
     )
-    statement = sql.SQL(
-        "UPDATE requests SET {}, changed_at = now() WHERE id = %(request_id)s AND outcome IS NULL"
-    ).format(assignments)
-    await connection.execute(statement, {**columns, "request_id": request_id})
+    statement = "UPDATE requests SET {}, changed_at = now() WHERE id = %(request_id)s AND outcome IS NULL"
+    return sql.SQL(statement).format(assignments).as_bytes()
 
 
 async def close(connection: Connection, request_id: UUID, *, outcome: Outcome, reason: str | None) -> None:
@@ -290,11 +301,3 @@ async def claim_stuck_sends(connection: Connection, *, older_than: datetime, lim
                     RETURNING id)
                 {_SELECT} WHERE r.id IN (SELECT id FROM taken)"""
     return await many(connection, Request, query, {"older": older_than, "limit": limit})
-
-
-async def count_starting_with_sms(connection: Connection, account_id: UUID) -> int:
-    """Return how many of the account's requests will send an SMS as soon as their workflow begins."""
-    query = """SELECT count(*) FROM requests WHERE account_id = %s AND outcome IS NULL AND step = 'starting'
-               AND (two_factor_method = 'sms' OR two_factor_method = 'none' AND change_to = 'sms')
-               AND journey <> 'activate-fix-credentials'"""
-    return int(await scalar(connection, query, (account_id,)))

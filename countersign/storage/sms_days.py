@@ -3,8 +3,7 @@
 The row of a day is locked after everything else that a transaction locks, and only where an SMS is about to be made.
 """
 
-from datetime import date, datetime
-from uuid import UUID
+from datetime import date
 
 from countersign.storage.database import Connection, scalar
 
@@ -27,13 +26,3 @@ async def add(connection: Connection, day: date) -> int:
     query = """INSERT INTO sms_days (day, made) VALUES (%s, 1)
                ON CONFLICT (day) DO UPDATE SET made = sms_days.made + 1 RETURNING made"""
     return int(await scalar(connection, query, (day,)))
-
-
-async def nth_newest_of_account(
-    connection: Connection, account_id: UUID, *, since: datetime, n: int
-) -> datetime | None:
-    """Return when the account's n-th newest SMS since ``since`` was made, or None when there were fewer."""
-    query = """SELECT opened_at FROM code_sends WHERE account_id = %s AND opened_at > %s AND channel = 'sms'
-               AND channel <> 'authenticator' ORDER BY opened_at DESC OFFSET %s LIMIT 1"""
-    found: datetime | None = await scalar(connection, query, (account_id, since, n - 1))
-    return found

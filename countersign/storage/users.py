@@ -38,6 +38,7 @@ class Caller(BaseModel, frozen=True):
 
     id: UUID
     staff_role: Role | None
+    two_factor_method: TwoFactorMethod
     role: Role | None
     prime_liquidity: bool | None
 
@@ -76,7 +77,7 @@ async def get(connection: Connection, user_id: UUID) -> User | None:
 
 async def caller(connection: Connection, user_id: UUID, *, account_id: UUID | None) -> Caller | None:
     """Return who calls, and as what in that account."""
-    query = """SELECT u.id, u.staff_role, m.role, a.prime_liquidity FROM users u
+    query = """SELECT u.id, u.staff_role, u.two_factor_method, m.role, a.prime_liquidity FROM users u
                LEFT JOIN memberships m ON m.user_id = u.id AND m.account_id = %s
                LEFT JOIN accounts a ON a.id = m.account_id WHERE u.id = %s"""
     return await one(connection, Caller, query, (account_id, user_id))

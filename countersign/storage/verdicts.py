@@ -1,22 +1,35 @@
 """The verdict on each message, so that a message that comes again has no second effect."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
-from pydantic import BaseModel
 
+from countersign.domain.messages import Answer
+from countersign.storage import requests
 from countersign.storage.database import Connection, one, scalar
+from countersign.storage.requests import Request
 
 
-class StoredVerdict(BaseModel, frozen=True):
-    """What was answered: None as problem means done."""
+class StoredVerdict(Answer):
+    """What was answered to which kind of message."""
 
     kind: str
-    problem: str | None
-    detail: str | None
-    extra: dict[str, Any]
+
+
+class Asked(Request, frozen=True):
+    """A request as a message finds it, with the verdict that stands under the message's key."""
+
+    verdict: StoredVerdict | None
+
+
+async def asked(connection: Connection, *, request_id: UUID, key: str) -> Asked | None:
+    """Return the request, and the verdict stored under a message's key."""
+    query = f"""SELECT {requests.COLUMNS}, to_jsonb(v) AS verdict FROM {requests.TABLES}
+                LEFT JOIN LATERAL (SELECT kind, problem, detail, extra FROM message_verdicts
+                                   WHERE request_id = r.id AND message_key = %s) v ON true
+                WHERE r.id = %s"""
+    return await one(connection, Asked, query, (key, request_id))
 
 
 async def find(connection: Connection, *, request_id: UUID, key: str) -> StoredVerdict | None:
@@ -33,13 +46,15 @@ async def insert(
     key: str,
     at: datetime,
     verdict: StoredVerdict,
-) -> None:
-    """Store a verdict."""
-    await connection.execute(
-        """INSERT INTO message_verdicts (request_id, message_key, account_id, kind, problem, detail, extra, at)
-           VALUES (%s, %s, %s, %s, %s, %s, %s, %s)""",
-        (request_id, key, account_id, verdict.kind, verdict.problem, verdict.detail, Jsonb(verdict.extra), at),
-    )
+) -> Request | None:
+    """Store a verdict, and return the request as it stands now."""
+    query = f"""WITH stored AS (
+                    INSERT INTO message_verdicts (request_id, message_key, account_id, kind, problem, detail, extra, at)
+                    VALUES (%(request_id)s, %(key)s, %(account_id)s, %(kind)s, %(problem)s, %(detail)s, %(extra)s,
+                            %(at)s))
+                SELECT {requests.COLUMNS} FROM {requests.TABLES} WHERE r.id = %(request_id)s"""
+    values = {"request_id": request_id, "key": key, "account_id": account_id, "at": at, **dict(verdict)}
+    return await one(connection, Request, query, {**values, "extra": Jsonb(verdict.extra)})
 
 
 async def nth_newest_wrong(connection: Connection, account_id: UUID, *, since: datetime, n: int) -> datetime | None:

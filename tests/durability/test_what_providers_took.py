@@ -53,7 +53,7 @@ async def _put_notice(desk: Desk) -> None:
         await accounts.insert(connection, account_id=account_id, name="Home", prime_liquidity=True)
         await users.insert(connection, user_id=user_id, name="olivia", email="olivia@example.com", phone=None)
         await notices.insert(
-            connection, notice_id=uuid4(), account_id=account_id, request_id=None, user_id=user_id,
+            connection, account_id=account_id, request_id=None, told={user_id: None},
             event="issuing_frozen", context={"account_name": "Home", "at": "now", "actor_name": "Countersign"},
         )  # fmt: skip
 

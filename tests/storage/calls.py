@@ -26,13 +26,13 @@ from countersign.storage import (
     key_checks,
     ledger,
     managing,
-    notices,
     oversight,
     requests,
     stops,
     users,
     verdicts,
 )
+from countersign.storage.challenges import NewChallenge
 from countersign.storage.credentials import NewCredential
 from countersign.storage.ledger import IdempotencyRecord
 from countersign.storage.oversight import Narrowing
@@ -55,6 +55,7 @@ _NAMED: dict[str, Any] = {
     "credential_id": CREDENTIAL, "challenge_id": identity("challenge", 200), "notice_id": NOTICE, "process_id": NOBODY,
     "stop_id": identity("stop", 1), "ids": [REQUEST], "after": NOBODY, "account_ids": [ACCOUNT],
     "at": NOW, "since": NOW, "before": NOW, "older_than": NOW, "until": NOW, "seen_since": NOW, "day": NOW.date(),
+    "deadline": NOW, "codes_per_hour": 10, "sms_per_day": 40, "told": {USER: None}, "actor_id": USER,
     "limit": 50, "n": 10, "number": 1, "count": 1, "wrong": 1, "in_a_row": 1, "seconds": 1, "version": 1,
     "only_open": False,
     "name": "x", "name_key": "key 1", "session_name": session_name(1), "part": "CST0000", "text": "x", "email": "x@y",
@@ -100,13 +101,16 @@ _NEW_CREDENTIAL = NewCredential(
 _NEW_STOP = NewStop(
     id=NOBODY, account_id=ACCOUNT, user_id=USER, kind=StopKind.SECURITY_CHANGE, key_id="k", expires_at=NOW
 )
+_NEW_CHALLENGE = NewChallenge(
+    id=NOBODY, request_id=REQUEST, account_id=ACCOUNT, step=Step.ACTIVATION_CODE, channel=Channel.SMS, key_id="k"
+)
 _EVENT = Recorded(str(ACCOUNT), 1 << 40, "x", NOW, "system", None, None, None, None, {}, "k", TOKEN)
 
 # Where a name means another thing than elsewhere, or one call does not show all statements.
 _SPECIAL: dict[Function, list[dict[str, Any]]] = {
     accounts.add_member: [{"user_id": identity("user", 2)}],
     accounts.audit_position: [{}, {"account_id": None}],
-    challenges.insert: [{"challenge_id": NOBODY, "step": Step.ACTIVATION_CODE}],
+    challenges.begin: [{"new": _NEW_CHALLENGE}],
     credentials.get: [{}, {"kind": None}],
     credentials.insert: [{"new": _NEW_CREDENTIAL}],
     credentials.by_session_name: [{"name": session_name(1)}],
@@ -115,7 +119,6 @@ _SPECIAL: dict[Function, list[dict[str, Any]]] = {
     ledger.events: [{"before": None}, {"before": 1000}],
     managing.waiting: [{}, {"manager": identity("manager", 5)}, {"manager": NOBODY}],
     managing.queue: [{}, {"manager": identity("manager", 5)}, {"manager": NOBODY}],
-    notices.insert: [{"notice_id": NOBODY}],
     oversight.search: [
         {"narrowing": narrowing}
         for narrowing in (
@@ -137,6 +140,7 @@ _SPECIAL: dict[Function, list[dict[str, Any]]] = {
     stops.insert: [{"new": _NEW_STOP}],
     users.begin_totp_steps: [{"step": 1}],
     users.use_totp_step: [{"step": 1}],
+    verdicts.asked: [{"key": "key200"}],
     verdicts.find: [{"key": "key200"}],
 }
 _OLD = {

@@ -71,7 +71,7 @@ async def test_the_account_with_the_lower_id_comes_first_whichever_the_request_i
 
 async def waits_for_a_lock(cast: Cast) -> bool:
     query: LiteralString = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE %s"
-    return bool(await select(cast.core, query, "%change-two-factor%"))
+    return bool(await select(cast.core, query, "%AS concerned%"))
 
 
 async def test_where_an_sms_is_made_the_row_of_the_day_is_locked_last(

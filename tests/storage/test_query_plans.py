@@ -10,7 +10,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg import sql
 from psycopg.rows import TupleRow, tuple_row
 
 from countersign.local.postgres import EmbeddedPostgres
@@ -152,7 +151,7 @@ async def _listen(connection: Connection, function: Function, values: dict[str, 
 
     class Listening(psycopg.AsyncCursor[Any]):
         async def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
-            asked.append((query.as_string(self) if isinstance(query, sql.Composable) else query, params))
+            asked.append((query.decode() if isinstance(query, bytes) else query, params))
             return await super().execute(query, params, **options)
 
     connection.cursor_factory = Listening
