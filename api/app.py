@@ -103,7 +103,7 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
     if settings.mode == "local":
         routers += [local_inbox.router, inbox.router]
     for router in (*routers, *PAGES):
-        # `include_router` would look through every router twice, and slowly, at each call (decision 22).
+        # `include_router` would look through each router twice, and slowly, at every call.
         app.router.routes.extend(router.routes)
     app.mount("/static", StaticFiles(directory=STATIC))
     app.mount("/codec", codec_app(settings, lambda: app.state.services))
