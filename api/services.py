@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security.base import SecurityBase
 
 from api.quotas import Limiter, Quota
 from api.tokens import TokenVerifier
@@ -82,14 +83,10 @@ async def _services(request: Request) -> Services:
 
 
 UsedServices = Annotated[Services, Depends(_services)]
-_bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="`countersign token USER` prints one locally.")
+_BEARER = HTTPBearer(auto_error=False, bearerFormat="JWT", description="`countersign token USER` prints one locally.")
 
 
-async def caller(
-    request: Request,
-    parts: UsedServices,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> Caller:
+async def caller(request: Request, parts: Services, credentials: HTTPAuthorizationCredentials | None) -> Caller:
     """Return who calls; raises ``NotSignedIn``, and ``TooManyCalls`` for an address that fails too often."""
     here = client_ip(request)
     async with parts.limiter.proving(request, address=here):
@@ -105,14 +102,25 @@ async def caller(
     return Caller(user.id, claims.account, owns=user.owns, staff_role=user.staff_role, actor=actor)
 
 
-UsedCaller = Annotated[Caller, Depends(caller)]
+class _ByToken(SecurityBase):
+    """The dependency on the caller: one, and not one of several parts, which FastAPI would go through at every use."""
+
+    model = _BEARER.model
+    scheme_name = _BEARER.scheme_name
+
+    async def __call__(self, request: Request) -> Caller:
+        """Return who calls."""
+        return await caller(request, services(request), await _BEARER(request))
+
+
+UsedCaller = Annotated[Caller, Depends(_ByToken())]
 
 
 def limited(quota: Quota) -> Any:
     """Return the dependency of a route whose calls are counted, by person and address."""
 
-    async def spend(request: Request, caller: UsedCaller, parts: UsedServices) -> None:
-        await parts.spend(request, quota, caller.actor)
+    async def spend(request: Request, caller: UsedCaller) -> None:
+        await services(request).spend(request, quota, caller.actor)
 
     return Depends(spend)
 

@@ -44,5 +44,4 @@ _PAGES = (
     requests,
     credentials,  # last: its paths would take "new" for an id
 )
-for module in _PAGES:
-    router.include_router(module.router)
+ROUTERS = (router, *(module.router for module in _PAGES))

@@ -13,10 +13,9 @@ from typing import Any, LiteralString
 
 import httpx
 import pytest
-from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-from api.pages.routes import router as pages
+from api.pages.routes import ROUTERS as PAGES
 from countersign.local.issuer import Issuer
 from countersign.settings import Quotas
 from countersign.wiring import Parts
@@ -124,20 +123,15 @@ async def walk(home: Home, headers: dict[str, str]) -> list[httpx.Response]:
         for method, template, body in routes
         for path in home.addresses(template)
     ]
-    visits = [(method, path) for method, template in every_page(pages) for path in home.addresses(template)]
+    visits = [(method, path) for method, template in every_page() for path in home.addresses(template)]
     looks = cycle((HTML, FRAGMENT))
     return answers + [await _visit(home, method, path, {**next(looks), **headers}) for method, path in visits]
 
 
-def every_page(router: APIRouter) -> list[tuple[str, str]]:
-    """Return method and path of every page, those of included routers too."""
-    found: list[tuple[str, str]] = []
-    for route in router.routes:
-        if isinstance(route, APIRoute):
-            found.extend((method, route.path) for method in sorted(route.methods or ()))
-        else:
-            found.extend(every_page(route.original_router))  # type: ignore[attr-defined]
-    return found
+def every_page() -> list[tuple[str, str]]:
+    """Return method and path of every page."""
+    routes = [route for router in PAGES for route in router.routes if isinstance(route, APIRoute)]
+    return [(method, route.path) for route in routes for method in sorted(route.methods or ())]
 
 
 async def _visit(home: Home, method: str, path: str, headers: dict[str, str]) -> httpx.Response:
