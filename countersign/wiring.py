@@ -269,4 +269,6 @@ def worker(core: Parts, *, sms: SmsSender, mail: MailSender, runner: WorkflowRun
         # After a crash Temporal holds work for the dead process this long; its default is 10 seconds.
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
         graceful_shutdown_timeout=timedelta(seconds=5),
+        # With more than one the SDK makes a task for each payload, also where nothing is stored elsewhere.
+        max_workflow_task_external_storage_concurrency=1,
     )

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from copy import copy
 from typing import Self
 
 from cryptography.exceptions import InvalidTag
@@ -12,6 +11,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.contrib.pydantic import PydanticPayloadConverter
 from temporalio.converter import (
     ActivitySerializationContext,
+    CompositePayloadConverter,
     DataConverter,
     DefaultFailureConverterWithEncodedAttributes,
     PayloadCodec,
@@ -29,6 +29,7 @@ _KEY_ID = "encryption-key-id"
 _WORKFLOW_ID = "encryption-workflow-id"
 _UNBOUND = ""
 _NONCE_BYTES = 12
+_KINDS = tuple(PydanticPayloadConverter().converters.values())
 
 
 class Undecryptable(Exception):
@@ -151,25 +152,35 @@ class EndpointCodec(PayloadCodec):
             return payload
 
 
+class OneConverter(CompositePayloadConverter):
+    """Pydantic's payload converter, of which all share the parts.
+
+    The SDK makes one for every activation and every workflow: each would build pydantic's type adapters again.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(*_KINDS)
+
+
 class BoundConverter(DataConverter):
     """A data converter of which the codec alone is bound to a workflow.
 
-    The SDK binds anew for every payload, and makes new converters each time: pydantic's would then build its type
-    adapters again and again.
+    The SDK binds anew for every payload, and makes new converters each time.
     """
 
     def with_context(self, context: SerializationContext) -> Self:
         """Return this converter with the codec for the workflow that ``context`` names."""
-        codec, bound = self.payload_codec, copy(self)
+        codec, bound = self.payload_codec, object.__new__(type(self))
         if isinstance(codec, EncryptionCodec):
-            object.__setattr__(bound, "payload_codec", codec.with_context(context))
+            codec = codec.with_context(context)
+        vars(bound).update(vars(self), payload_codec=codec)
         return bound
 
 
 def data_converter(key_ring: KeyRing, namespace: str) -> DataConverter:
     """Return pydantic's converter with the encryption codec, failures encrypted too."""
     return BoundConverter(
-        payload_converter_class=PydanticPayloadConverter,
+        payload_converter_class=OneConverter,
         payload_codec=EncryptionCodec(PayloadCipher(key_ring, namespace)),
         failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
     )

@@ -1,11 +1,10 @@
 """Mail through SendGrid."""
 
 import asyncio
-import logging
-from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPException
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
-from python_http_client.exceptions import HTTPError
+import aiohttp
 from sendgrid import SendGridAPIClient
 from sendgrid.helpers.mail import ClickTracking, CustomArg, OpenTracking, TrackingSettings
 from sendgrid.helpers.mail import Mail as SendGridMessage
@@ -14,14 +13,15 @@ from countersign.adapters.provider_answers import delivery_error, no_answer, unr
 from countersign.adapters.senders import Mail
 
 _PROVIDER = "SendGrid"
-_THREADS = 8
-
-# The SDK logs the API key, the address and the text at debug level.
-logging.getLogger("python_http_client").setLevel(logging.WARNING)
+_TAKEN = range(200, 300)
 
 
 class SendGridMail:
     """Implements ``MailSender``.
+
+    The SDK says where to and how, and builds the message; it is posted over connections that are kept. The SDK would
+    open one for each mail, in a thread. One that SendGrid closes between two mails is given up unused; a mail on it
+    meanwhile is not posted again here, for it may have been taken.
 
     The key travels as the custom argument ``countersign_key`` and comes back in SendGrid's events; SendGrid itself
     does not compare it, so a mail whose answer was lost is sent again.
@@ -29,31 +29,41 @@ class SendGridMail:
 
     def __init__(self, *, api_key: str, sender: str, base_url: str = "", timeout_seconds: float = 10) -> None:
         host = {"host": base_url.rstrip("/")} if base_url else {}
-        self._sdk = SendGridAPIClient(api_key=api_key, **host)
-        # The timeout of a single read; without it a thread would hang on a silent server for ever.
-        self._sdk.client.timeout = timeout_seconds
+        self._sdk = SendGridAPIClient(api_key=api_key, **host).client
+        self._proxy = _proxy_to(self._sdk.host)
         self._sender = sender
         self._timeout = timeout_seconds
-        # Threads of its own: a SendGrid that hangs must not use up those of the whole process.
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="sendgrid")
+        self._http: aiohttp.ClientSession | None = None
 
     async def send_mail(self, *, to: str, mail: Mail, key: str) -> None:
         """Hand the mail to SendGrid, in at most ``timeout_seconds``; errors as in ``MailSender``."""
-        message = self._message(to, mail, key)
-        loop = asyncio.get_running_loop()
+        message = self._message(to, mail, key).get()
         try:
             async with asyncio.timeout(self._timeout):
-                await loop.run_in_executor(self._threads, self._sdk.send, message)
+                status = await self._post(message)
         except TimeoutError:
             raise no_answer(_PROVIDER, seconds=self._timeout) from None
-        except HTTPError as error:
-            raise delivery_error(_PROVIDER, status=error.status_code) from None
-        except (OSError, HTTPException):
+        except (aiohttp.ClientError, OSError):
             raise unreachable(_PROVIDER) from None
+        if status not in _TAKEN:
+            raise delivery_error(_PROVIDER, status=status)
 
     async def aclose(self) -> None:
-        """Give up what is still under way; its threads end by the timeout at the latest."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Close the connections."""
+        if self._http is not None:
+            await self._http.close()
+        self._http = None
+
+    async def _post(self, message: dict[str, object]) -> int:
+        url, headers = f"{self._sdk.host}/v3/mail/send", self._sdk.request_headers
+        async with self._connected().post(url, json=message, headers=headers, allow_redirects=False) as answer:
+            return answer.status
+
+    def _connected(self) -> aiohttp.ClientSession:
+        # Built at the first use, because it belongs to the event loop that runs then.
+        if self._http is None:
+            self._http = aiohttp.ClientSession(proxy=self._proxy, cookie_jar=aiohttp.DummyCookieJar())
+        return self._http
 
     def _message(self, to: str, mail: Mail, key: str) -> SendGridMessage:
         message = SendGridMessage(
@@ -69,3 +79,9 @@ class SendGridMail:
             ClickTracking(enable=False, enable_text=False), OpenTracking(enable=False)
         )
         return message
+
+
+def _proxy_to(url: str) -> str | None:
+    # As the SDK would. What aiohttp's `trust_env` does reads ~/.netrc for each mail, too, and would believe it.
+    parts = urlsplit(url)
+    return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)

@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import (
     ActivitySerializationContext,
+    CompositePayloadConverter,
     NexusSerializationContext,
     SerializationContext,
     WorkflowSerializationContext,
@@ -15,6 +16,7 @@ from countersign.adapters.payload_codec import (
     EncryptionCodec,
     EndpointCodec,
     PayloadCipher,
+    data_converter,
     endpoint_codec,
 )
 
@@ -170,3 +172,23 @@ async def test_the_endpoint_encrypts_once() -> None:
 def test_a_process_without_the_payload_key_is_told_at_once() -> None:
     with pytest.raises(KeyNotHeld):
         PayloadCipher(KeyRing.from_json(RING_TEXT, purposes=[Purpose.AUDIT]), "default")
+
+
+async def test_a_bound_converter_reads_its_own_workflow_and_shares_all_else_with_the_unbound_one() -> None:
+    unbound = data_converter(RING, "default")
+    one, two = unbound.with_context(ONE), unbound.with_context(TWO)
+
+    assert one.payload_converter is two.payload_converter is unbound.payload_converter
+    assert one.failure_converter is two.failure_converter is unbound.failure_converter
+    payloads = await one.encode(["042137"])
+    assert await one.decode(payloads, [str]) == ["042137"]
+    with pytest.raises(KeyError, match="binary/undecryptable"):
+        await two.decode(payloads, [str])
+
+
+def test_converters_that_the_sdk_makes_share_their_parts() -> None:
+    made, another = (data_converter(RING, "default").payload_converter_class() for _ in range(2))
+    assert isinstance(made, CompositePayloadConverter)
+    assert isinstance(another, CompositePayloadConverter)
+
+    assert made.converters == another.converters

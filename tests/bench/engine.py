@@ -17,13 +17,11 @@ from temporalio.common import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from tests.bench.clocks import Laps
-from tests.bench.floor import MESSAGES, Commands, Told
+from tests.bench.floor import MESSAGE, MESSAGES, Commands, Told, sealed
 from tests.bench.floor import Messages as Bare
 from tests.bench.floor_worker import TASK_QUEUE
 from tests.bench.providers import ON_ITS_WAY_SECONDS
 
-# As long as a message of a creation, and the verdict on it, are.
-_FILLING = "x" * 280
 _AWAITED = {"two_factor_code": "wait for the SMS", "activation_code": "wait for the mail"}
 
 
@@ -33,7 +31,7 @@ _SEARCH_ATTRIBUTES = TypedSearchAttributes(
         SearchAttributePair(SearchAttributeKey.for_keyword("CredentialKind"), "api_key"),
     ]
 )
-Handle = WorkflowHandle[Bare, None] | WorkflowHandle[Commands, None]
+Handle = WorkflowHandle[Bare, None] | WorkflowHandle[Commands, str]
 
 
 class Sent(asyncio.DatagramProtocol):
@@ -91,11 +89,12 @@ class Engine:
         with laps.lap("start"):
             handle = await self.client.start_workflow(
                 Commands.run,
+                sealed(f"request {uuid4()}"),
                 id=workflow_id,
                 task_queue=TASK_QUEUE,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                static_summary="commands: bench",
+                static_summary=sealed("commands: as long as the name of a key (trade)"),
                 search_attributes=_SEARCH_ATTRIBUTES,
             )
         for message in MESSAGES:
@@ -108,7 +107,7 @@ class Engine:
         return laps
 
     async def _tell(self, handle: Handle, message: str, laps: Laps) -> None:
-        told: Told = {"kind": message, "filling": _FILLING}
+        told: Told = {"kind": message, "filling": MESSAGE}
         with laps.lap(message):
             await _until_taken(handle, message, told)
 

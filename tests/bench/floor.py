@@ -14,6 +14,17 @@ _SENT_BY = "activate"
 SEND = "send"
 _TIMER = timedelta(minutes=30)
 Told = dict[str, Any]
+# Nonce, tag, and the metadata that names cipher, key and workflow.
+_SEALING = "x" * 214
+
+
+def sealed(text: str) -> str:
+    """Return a text as long as ours is when it is encrypted."""
+    return text + _SEALING
+
+
+# As long as a message of a creation, the verdict on it, and what names a send.
+MESSAGE, _VERDICT, _REFERENCE = (sealed("x" * length) for length in (110, 240, 50))
 
 
 class _Steps:
@@ -71,13 +82,15 @@ class Commands(_Steps):
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @workflow.run
-    async def run(self) -> None:
+    async def run(self, start: str) -> str:  # noqa: ARG002 - a creation has one
         """Return when all have come."""
         await self._effect({}, "begin")
         self._beside(self._send())
         if workflow.patched("as-the-journeys-have-one"):
-            self._beside(workflow.sleep(_TIMER, summary="two_factor_code: runs out, unless it is over by then"))
+            summary = sealed("two_factor_code: runs out, unless it is over by then")
+            self._beside(workflow.sleep(_TIMER, summary=summary))
         await self._wait()
+        return sealed("activated")
 
     async def _take(self, told: Told) -> Told:
         async with self._lock:
@@ -93,17 +106,17 @@ class Commands(_Steps):
             told,
             start_to_close_timeout=timedelta(seconds=5),
             retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_attempts=2),
-            summary=summary,
+            summary=sealed(summary),
         )
 
     async def _send(self) -> None:
         await workflow.execute_activity(
             SEND,
-            workflow.info().workflow_id,
+            {"workflow_id": workflow.info().workflow_id, "filling": _REFERENCE},
             start_to_close_timeout=timedelta(seconds=15),
             schedule_to_close_timeout=timedelta(minutes=5),
             retry_policy=RetryPolicy(maximum_interval=timedelta(seconds=20)),
-            summary="send the code",
+            summary=sealed("send the code"),
         )
 
     def _beside(self, work: Any) -> None:
@@ -114,7 +127,7 @@ class Commands(_Steps):
 @activity.defn
 async def effect(told: Told) -> Told:
     """Do nothing; the answer is as long as a verdict."""
-    return told
+    return {**told, "filling": _VERDICT}
 
 
 @dataclass(frozen=True)
@@ -131,7 +144,7 @@ class Sender:
         return cls(driver)
 
     @activity.defn(name=SEND)
-    async def send(self, workflow_id: str) -> bool:
+    async def send(self, told: Told) -> str:
         """Tell the driver."""
-        self.driver.send(workflow_id.encode())
-        return True
+        self.driver.send(str(told["workflow_id"]).encode())
+        return sealed("true")

@@ -27,6 +27,7 @@ async def work(driver_port: int) -> None:
         activities=[effect, Sender.to(driver_port).send],
         workflow_runner=UnsandboxedWorkflowRunner(),
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
+        max_workflow_task_external_storage_concurrency=1,
     )
     async with worker:
         await stop.wait()
