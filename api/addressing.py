@@ -9,7 +9,7 @@ from fastapi import Request as HttpRequest
 
 from api.opening import IdempotencyKey
 from api.schemas import RequestOut
-from api.services import Owner, Services, UsedOwner, UsedServices, now
+from api.services import Owner, Services, UsedCaller, now, owner, services
 from countersign.adapters.keyring import KeyRing, Purpose
 from countersign.domain.errors import NotFound
 from countersign.domain.messages import Actor, AnyMessage
@@ -46,16 +46,14 @@ class Addressed:
 async def addressed(
     http: HttpRequest,
     request_id: UUID,
-    owner: UsedOwner,
-    services: UsedServices,
+    caller: UsedCaller,
     idempotency_key: IdempotencyKey = None,
 ) -> Addressed:
     """Return the request that is addressed; raises ``NotFound``, for those of other accounts too."""
-    async with services.core.database.connection() as connection:
-        request = await requests.address(connection, request_id)
-    if request is None or request.account_id != owner.account_id:
+    asking, request = await owner(caller), caller.about
+    if request is None or request.id != request_id or request.account_id != asking.account_id:
         raise NotFound
-    return Addressed(services, owner, request, http.url.path, idempotency_key)
+    return Addressed(services(http), asking, request, http.url.path, idempotency_key)
 
 
 UsedRequest = Annotated[Addressed, Depends(addressed)]

@@ -21,6 +21,7 @@ from countersign.domain.people import Role
 from countersign.effects.work import Desk
 from countersign.settings import Settings
 from countersign.storage import users
+from countersign.storage.requests import Address
 from countersign.wiring import Parts
 
 
@@ -53,13 +54,17 @@ class Services:
 
 @dataclass(frozen=True)
 class Caller:
-    """The person a token names; ``owns`` tells whether the account is his or hers, and of Prime Liquidity."""
+    """The person a token names; ``owns`` tells whether the account is his or hers, and of Prime Liquidity.
+
+    ``about`` is the request that the address of the call names, whosever it is.
+    """
 
     user_id: UUID
     account_id: UUID | None
     owns: bool
     staff_role: Role | None
     actor: Actor
+    about: Address | None = None
 
 
 @dataclass(frozen=True)
@@ -94,12 +99,20 @@ async def caller(request: Request, parts: Services, credentials: HTTPAuthorizati
             raise NotSignedIn
         claims = await parts.tokens.claims(credentials.credentials)
         async with parts.core.database.connection() as connection:
-            user = await users.caller(connection, claims.sub, account_id=claims.account)
+            about = _named(request)
+            user = await users.caller(connection, claims.sub, account_id=claims.account, request_id=about)
         if user is None:
             raise NotSignedIn("The token names nobody who is known here.")
     ip = claims.ip or here
     actor = Actor.model_validate({"kind": ActorKind.USER, "user_id": user.id, "ip": ip})
-    return Caller(user.id, claims.account, owns=user.owns, staff_role=user.staff_role, actor=actor)
+    return Caller(user.id, claims.account, owns=user.owns, staff_role=user.staff_role, actor=actor, about=user.about)
+
+
+def _named(request: Request) -> UUID | None:
+    try:
+        return UUID(request.path_params["request_id"])
+    except (KeyError, ValueError):
+        return None
 
 
 class _ByToken(SecurityBase):

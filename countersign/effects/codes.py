@@ -114,14 +114,21 @@ async def check_code(work: Work, request: Request, text: str) -> None:
     Raises ``WrongCode`` (with ``attempts_left``; the last one ends the step), ``CodeExpired``,
     ``CodeAlreadyUsed``, ``TooManyWrongCodes``, ``IssuingFrozen`` or ``InvalidInput``; only the first is counted.
     """
-    await require_attempts_left(work)
+    windows, nth_wrong_at = await challenges.tried(
+        work.connection,
+        _challenge_id(request),
+        account_id=work.account.id,
+        since=work.at - _HOUR,
+        n=work.rules.wrong_codes_per_hour,
+    )
+    _require_attempts_left(work, nth_wrong_at)
     code = normalize_code(text)
     if code is None:
         raise InvalidInput(f"A code has {CODE_LENGTH} digits.")
-    windows = live(await challenges.windows(work.connection, _challenge_id(request)), at=work.at)
-    if not windows:
+    good = live(windows, at=work.at)
+    if not good:
         raise CodeExpired
-    await attempt(work, request, partial(_is_right, work, request, code, windows))
+    await attempt(work, request, partial(_is_right, work, request, code, good))
 
 
 async def attempt(work: Work, request: Request, is_right: Callable[[], Awaitable[bool]]) -> None:
@@ -136,12 +143,16 @@ async def attempt(work: Work, request: Request, is_right: Callable[[], Awaitable
 
 async def require_attempts_left(work: Work) -> None:
     """Raise ``IssuingFrozen``, or ``TooManyWrongCodes`` when the account had its wrong codes for this hour."""
-    require_thawed(work)
-    newest = await verdicts.nth_newest_wrong(
+    nth_wrong_at = await verdicts.nth_newest_wrong(
         work.connection, work.account.id, since=work.at - _HOUR, n=work.rules.wrong_codes_per_hour
     )
-    if newest is not None:
-        raise TooManyWrongCodes(retry_after=retry_after(newest + _HOUR, at=work.at))
+    _require_attempts_left(work, nth_wrong_at)
+
+
+def _require_attempts_left(work: Work, nth_wrong_at: datetime | None) -> None:
+    require_thawed(work)
+    if nth_wrong_at is not None:
+        raise TooManyWrongCodes(retry_after=retry_after(nth_wrong_at + _HOUR, at=work.at))
 
 
 async def check_link(work: Work, request: Request, token: str) -> None:

@@ -1,6 +1,6 @@
 """Challenges and the sends of their codes."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import cast
 from uuid import UUID
@@ -11,7 +11,13 @@ from countersign.domain.codes import Window
 from countersign.domain.credentials import SessionType
 from countersign.domain.permissions import Permission
 from countersign.domain.requests import ChangeTo, Channel, Delivery, Journey, Step
+from countersign.storage import verdicts
 from countersign.storage.database import Connection, many, one
+
+
+@dataclass(frozen=True)
+class _Tried(Window):
+    nth_wrong_at: datetime | None
 
 
 class NewChallenge(BaseModel, frozen=True):
@@ -103,6 +109,17 @@ async def windows(connection: Connection, challenge_id: UUID) -> list[Window]:
     """Return all windows of a challenge, oldest first."""
     query = "SELECT number, opened_at, expires_at FROM code_sends WHERE challenge_id = %s ORDER BY number"
     return await many(connection, Window, query, (challenge_id,))
+
+
+async def tried(
+    connection: Connection, challenge_id: UUID, *, account_id: UUID, since: datetime, n: int
+) -> tuple[list[Window], datetime | None]:
+    """Return all windows of a challenge, oldest first, and when the account's n-th newest wrong code came since."""
+    query = f"""SELECT number, opened_at, expires_at, ({verdicts.NTH_NEWEST_WRONG}) AS nth_wrong_at
+                FROM code_sends WHERE challenge_id = %(challenge)s ORDER BY number"""
+    values = {"challenge": challenge_id, "account": account_id, "since": since, "skipped": n - 1}
+    rows = await many(connection, _Tried, query, values)
+    return list(rows), next((row.nth_wrong_at for row in rows), None)
 
 
 async def get_send(connection: Connection, *, challenge_id: UUID, number: int) -> Send | None:

@@ -110,6 +110,7 @@ TABLES = """
     LEFT JOIN challenges c ON c.request_id = r.id AND c.step = r.step
     LEFT JOIN LATERAL (SELECT * FROM code_sends WHERE challenge_id = c.id ORDER BY number DESC LIMIT 1) s ON true
 """
+ADDRESS = "SELECT id, account_id, journey, step, outcome, deadline FROM requests"
 _SELECT = f"SELECT {COLUMNS} FROM {TABLES}"
 # Two statements: one with a parameter for it has one plan, which reads what has ended as well.
 _OPEN: dict[bool, LiteralString] = {True: " AND r.outcome IS NULL", False: ""}
@@ -141,8 +142,7 @@ async def get(connection: Connection, request_id: UUID) -> Request | None:
 
 async def address(connection: Connection, request_id: UUID) -> Address | None:
     """Return where the request is."""
-    query = "SELECT id, account_id, journey, step, outcome, deadline FROM requests WHERE id = %s"
-    return await one(connection, Address, query, (request_id,))
+    return await one(connection, Address, f"{ADDRESS} WHERE id = %s", (request_id,))
 
 
 async def open_of_credential(connection: Connection, credential_id: UUID) -> Request | None:

@@ -7,7 +7,9 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from countersign.domain.people import Role, TwoFactorMethod
+from countersign.storage import requests
 from countersign.storage.database import Connection, many, one
+from countersign.storage.requests import Address
 
 
 class User(BaseModel):
@@ -34,13 +36,14 @@ class User(BaseModel):
 
 
 class Caller(BaseModel, frozen=True):
-    """A person, and what he or she is in the account that a call is about."""
+    """A person, what he or she is in the account that a call is for, and where the request is that it is about."""
 
     id: UUID
     staff_role: Role | None
     two_factor_method: TwoFactorMethod
     role: Role | None
     prime_liquidity: bool | None
+    about: Address | None
 
     @property
     def owns(self) -> bool:
@@ -75,12 +78,16 @@ async def get(connection: Connection, user_id: UUID) -> User | None:
     return await one(connection, User, "SELECT * FROM users WHERE id = %s", (user_id,))
 
 
-async def caller(connection: Connection, user_id: UUID, *, account_id: UUID | None) -> Caller | None:
-    """Return who calls, and as what in that account."""
-    query = """SELECT u.id, u.staff_role, u.two_factor_method, m.role, a.prime_liquidity FROM users u
-               LEFT JOIN memberships m ON m.user_id = u.id AND m.account_id = %s
-               LEFT JOIN accounts a ON a.id = m.account_id WHERE u.id = %s"""
-    return await one(connection, Caller, query, (account_id, user_id))
+async def caller(
+    connection: Connection, user_id: UUID, *, account_id: UUID | None, request_id: UUID | None = None
+) -> Caller | None:
+    """Return who calls, as what in that account, and where that request is, whosever it is."""
+    query = f"""SELECT u.id, u.staff_role, u.two_factor_method, m.role, a.prime_liquidity, to_jsonb(r) AS about
+                FROM users u
+                LEFT JOIN memberships m ON m.user_id = u.id AND m.account_id = %s
+                LEFT JOIN accounts a ON a.id = m.account_id
+                LEFT JOIN LATERAL ({requests.ADDRESS} WHERE id = %s) r ON true WHERE u.id = %s"""
+    return await one(connection, Caller, query, (account_id, request_id, user_id))
 
 
 async def names(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, str]:

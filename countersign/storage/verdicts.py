@@ -10,6 +10,11 @@ from countersign.storage import requests
 from countersign.storage.database import Connection, one, scalar
 from countersign.storage.requests import Request
 
+NTH_NEWEST_WRONG = """
+    SELECT at FROM message_verdicts WHERE account_id = %(account)s AND at > %(since)s AND problem = 'wrong-code'
+    ORDER BY at DESC OFFSET %(skipped)s LIMIT 1
+"""
+
 
 class StoredVerdict(Answer):
     """What was answered to which kind of message."""
@@ -59,7 +64,6 @@ async def insert(
 
 async def nth_newest_wrong(connection: Connection, account_id: UUID, *, since: datetime, n: int) -> datetime | None:
     """Return when the n-th newest wrong code since ``since`` was entered, or None when there were fewer."""
-    query = """SELECT at FROM message_verdicts WHERE account_id = %s AND at > %s AND problem = 'wrong-code'
-               ORDER BY at DESC OFFSET %s LIMIT 1"""
-    found: datetime | None = await scalar(connection, query, (account_id, since, n - 1))
+    values = {"account": account_id, "since": since, "skipped": n - 1}
+    found: datetime | None = await scalar(connection, NTH_NEWEST_WRONG, values)
     return found

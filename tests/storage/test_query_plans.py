@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 from psycopg.rows import TupleRow, tuple_row
 
 from countersign.local.postgres import EmbeddedPostgres
@@ -151,7 +152,7 @@ async def _listen(connection: Connection, function: Function, values: dict[str, 
 
     class Listening(psycopg.AsyncCursor[Any]):
         async def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
-            asked.append((query.decode() if isinstance(query, bytes) else query, params))
+            asked.append((_text(query), params))
             return await super().execute(query, params, **options)
 
     connection.cursor_factory = Listening
@@ -160,6 +161,12 @@ async def _listen(connection: Connection, function: Function, values: dict[str, 
     finally:
         connection.cursor_factory = psycopg.AsyncCursor
     return asked
+
+
+def _text(query: Any) -> str:
+    if isinstance(query, sql.Composable):
+        return query.as_string(None)
+    return query.decode() if isinstance(query, bytes) else query
 
 
 async def _prepared(connection: Connection) -> list[tuple[str, int]]:
