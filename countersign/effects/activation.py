@@ -42,12 +42,12 @@ async def activate_now(work: Work, request: Request, _message: Activate) -> None
     require_requester(work, request)
     require_step(request, Step.ACTIVATION_CHOICE)
     if request.journey.kind is CredentialKind.FIX:
-        await work.audit_request(AuditTag.ACTIVATION_CHOSEN, request, when="now")
+        work.audit_request(AuditTag.ACTIVATION_CHOSEN, request, when="now")
         await ask_account_managers(work, request)
         return
     require_thawed(work)
     await require_sends_left(work, Channel.EMAIL)
-    await work.audit_request(AuditTag.ACTIVATION_CHOSEN, request, when="now")
+    work.audit_request(AuditTag.ACTIVATION_CHOSEN, request, when="now")
     await _await_activation(work, request)
     await open_challenge(work, request, step=Step.ACTIVATION_CODE, channel=Channel.EMAIL)
 
@@ -57,7 +57,7 @@ async def activate_later(work: Work, request: Request, _message: ActivateLater) 
     require_requester(work, request)
     if request.step is not Step.ACTIVATION_CODE:
         require_step(request, Step.ACTIVATION_CHOICE)
-    await work.audit_request(AuditTag.ACTIVATION_CHOSEN, request, when="later")
+    work.audit_request(AuditTag.ACTIVATION_CHOSEN, request, when="later")
     await end_request(work, request, Outcome.LEFT_INACTIVE, reason="activate later")
 
 
@@ -92,7 +92,7 @@ async def ask_account_managers(work: Work, request: Request) -> None:
     """Let the request wait for an account manager, and tell those who look after the account."""
     credential = await _await_activation(work, request)
     await requests.update(work.connection, request.id, step=Step.ACCOUNT_MANAGER, deadline=None, asked_at=work.at)
-    await work.audit_request(AuditTag.MANAGER_ASKED, request)
+    work.audit_request(AuditTag.MANAGER_ASKED, request)
     # A manager who began by name decides right away: no mail asks for what is being done.
     if request.user_id not in await accounts.managers(work.connection, work.account.id):
         await tell_managers(
@@ -108,7 +108,7 @@ async def decide(work: Work, request: Request, message: AccountManagerDecision) 
         await _note_refusal(work, request, error)
         raise
     decider = replace(work, actor=Actor(kind=ActorKind.USER, user_id=statement.manager, ip=work.actor.ip))
-    await decider.audit_request(AuditTag.MANAGER_DECIDED, request, decision=statement.decision, reason=statement.reason)
+    decider.audit_request(AuditTag.MANAGER_DECIDED, request, decision=statement.decision, reason=statement.reason)
     if statement.decision == "activate":
         await activate(decider, request)
     else:
@@ -119,9 +119,7 @@ async def _note_refusal(work: Work, request: Request, error: DomainError) -> Non
     refused = await requests.count_refused_decision(work.connection, request.id)
     # Whoever may signal the workflow could fill the trail with rubbish.
     if is_told(refused):
-        await work.audit_request(
-            AuditTag.DECISION_REFUSED, request, problem=error.slug, detail=error.detail, refused=refused
-        )
+        work.audit_request(AuditTag.DECISION_REFUSED, request, problem=error.slug, detail=error.detail, refused=refused)
 
 
 async def _checked(work: Work, request: Request, message: AccountManagerDecision) -> Statement:

@@ -79,7 +79,7 @@ async def resend(work: Work, request: Request) -> None:
     if request.step in TWO_FACTOR_STEPS:
         deadline = _deadline(work, request, request.step, window)
         await requests.update(work.connection, request.id, deadline=deadline)
-    await work.audit_request(AuditTag.CODE_REQUESTED, request, step=request.step, number=window.number)
+    work.audit_request(AuditTag.CODE_REQUESTED, request, step=request.step, number=window.number)
 
 
 async def require_sends_left(work: Work, channel: Channel) -> None:
@@ -225,10 +225,10 @@ async def _solve(work: Work, request: Request) -> None:
 
 async def _refuse(work: Work, request: Request, *, wrong: int) -> None:
     left = max(0, work.rules.wrong_codes_per_step - wrong)
-    await work.audit_request(AuditTag.CODE_WRONG, request, step=request.step, attempts_left=left)
+    work.audit_request(AuditTag.CODE_WRONG, request, step=request.step, attempts_left=left)
     if work.account.wrong_codes_in_a_row + 1 >= work.rules.wrong_codes_before_freeze:
         await accounts.set_frozen(work.connection, work.account.id, work.at)
-        await work.audit_request(AuditTag.ISSUING_FROZEN, request)
+        work.audit_request(AuditTag.ISSUING_FROZEN, request)
         await tell_owners_of_freeze(work, request_id=request.id)
     if left == 0:
         await end_request(work, request, WRONG_CODES_OUTCOME[request.step], reason="too many wrong codes")

@@ -41,7 +41,7 @@ async def contain(desk: Desk, account_id: UUID, *, at: datetime, actor: Actor) -
         switched_off = await _switch_off(work)
         if work.account.frozen_at is None:
             await accounts.set_frozen(work.connection, account_id, at)
-            await work.audit(AuditTag.ISSUING_FROZEN, reason=_REASON, signed_out=True, recovery_codes_deleted=True)
+            work.audit(AuditTag.ISSUING_FROZEN, reason=_REASON, signed_out=True, recovery_codes_deleted=True)
         for user_id in await accounts.members(work.connection, account_id):
             await sessions.delete_of_user(work.connection, user_id, kept=None)
             await recovery_codes.delete(work.connection, user_id)

@@ -45,4 +45,4 @@ async def switch_off(work: Work, credential: Credential) -> None:
     """Make an active credential inactive, as it stands."""
     status = move(credential.status, CredentialStatus.INACTIVE)
     await credentials.change(work.connection, credential_id=credential.id, version=credential.version, status=status)
-    await work.audit(AuditTag.CREDENTIAL_STATUS, credential_id=credential.id, before=credential.status, after=status)
+    work.audit(AuditTag.CREDENTIAL_STATUS, credential_id=credential.id, before=credential.status, after=status)

@@ -23,7 +23,7 @@ async def end_request(work: Work, request: Request, outcome: Outcome, *, reason:
     if request.step is Step.ACCOUNT_MANAGER:
         # No deadline would ever wake a workflow that missed this end.
         await requests.set_nudge(work.connection, request.id)
-    await work.audit_request(AuditTag.REQUEST_ENDED, request, outcome=outcome, step=request.step, reason=reason)
+    work.audit_request(AuditTag.REQUEST_ENDED, request, outcome=outcome, step=request.step, reason=reason)
 
 
 async def _take_credential_back(work: Work, request: Request) -> None:
@@ -89,7 +89,7 @@ async def change_status(
     )
     if changed is None:
         raise VersionChanged
-    await work.audit_request(
+    work.audit_request(
         AuditTag.CREDENTIAL_STATUS, request, before=credential.status, after=status, version=changed.version
     )
     return changed

@@ -25,7 +25,7 @@ async def hold_funds(work: Work, request: Request, credential: Credential) -> Cr
     if until != credential.funds_from:
         await credentials.hold_funds(work.connection, credential.id, until)
     if until is not None and funds_permissions(credential.permissions):
-        await work.audit_request(AuditTag.FUNDS_HELD, request, until=until.isoformat())
+        work.audit_request(AuditTag.FUNDS_HELD, request, until=until.isoformat())
     return credential.model_copy(update={"funds_from": until})
 
 

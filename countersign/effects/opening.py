@@ -192,7 +192,7 @@ async def open_request(work: Work, new: NewRequest) -> Request:
     await _require_requests_left(work)
     await requests.insert(work.connection, new)
     request = found(await requests.get(work.connection, new.id))
-    await work.audit_request(
+    work.audit_request(
         AuditTag.REQUEST_OPENED,
         request,
         journey=request.journey,

@@ -54,12 +54,12 @@ async def change_user(desk: Desk, user_id: UUID, change: UserChange, *, at: date
     address, number or possible method, and ``Conflict`` for an email of someone else or a user whom no account's audit
     trail could tell of.
     """
-    async with desk.database.transaction() as connection:
+    async with desk.transaction() as trail:
         trails = [
-            await desk.work_on(connection, account_id, at=at, actor=actor)
-            for account_id in await oversight.accounts_concerning(connection, user_id)
+            await desk.work_on(trail, account_id, at=at, actor=actor)
+            for account_id in await oversight.accounts_concerning(trail.connection, user_id)
         ]
-        before = found(await users.get(connection, user_id))
+        before = found(await users.get(trail.connection, user_id))
         if not trails:
             raise Conflict("This user has no account, so no audit trail could tell of the change.")
         after = _changed(before, change, countries=desk.rules.sms_country_codes)
@@ -153,7 +153,7 @@ async def _carry_out(
     await sessions.delete_of_user(trails[0].connection, after.id, kept=kept_session)
     different = {"user_id": str(after.id), **_differences(before, after)}
     for work in trails:
-        await work.audit(AuditTag.USER_CHANGED, request_id=request_id, **different)
+        work.audit(AuditTag.USER_CHANGED, request_id=request_id, **different)
     return [request for work in trails for request in await cancel_what_is_under_way(work, after.id, reason=_REASON)]
 
 

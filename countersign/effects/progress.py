@@ -83,7 +83,7 @@ def _first_channel(request: Request) -> Channel:
 
 async def _remind(work: Work, request: Request) -> None:
     await requests.update(work.connection, request.id, reminders=request.reminders + 1)
-    await work.audit_request(AuditTag.MANAGER_REMINDED, request, reminder=request.reminders + 1)
+    work.audit_request(AuditTag.MANAGER_REMINDED, request, reminder=request.reminders + 1)
     credential = found(await credential_of(work, request))
     asked = as_requester(work, request, at=found(request.asked_at))
     await tell_managers(asked, "activation_reminder", credential, request_id=request.id)

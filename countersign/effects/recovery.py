@@ -27,7 +27,7 @@ async def check_recovery_code(work: Work, request: Request, text: str) -> None:
         raise InvalidInput("A recovery code has 16 letters and digits.")
     await attempt(work, request, partial(_use, work, request.user_id, code))
     left = await recovery_codes.count_unused(work.connection, request.user_id)
-    await work.audit_request(AuditTag.RECOVERY_CODE_USED, request, codes_left=left)
+    work.audit_request(AuditTag.RECOVERY_CODE_USED, request, codes_left=left)
     await tell_person(work, request.user_id, "recovery_code_used", request_id=request.id, codes_left=left)
 
 
@@ -37,7 +37,7 @@ async def replace_recovery_codes(work: Work, request: Request) -> list[str]:
     user_id, key_id = request.user_id, work.keys.current
     macs = [RecoveryCodeMac(code_mac=_mac(work.keys, user_id, code, key_id), key_id=key_id) for code in codes]
     await recovery_codes.replace(work.connection, user_id, macs)
-    await work.audit_request(AuditTag.RECOVERY_CODES_SHOWN, request, codes=len(codes))
+    work.audit_request(AuditTag.RECOVERY_CODES_SHOWN, request, codes=len(codes))
     await tell_person(work, user_id, "recovery_codes_shown", request_id=request.id, codes=len(codes))
     return codes
 

@@ -60,7 +60,7 @@ async def make_credential(work: Work, request: Request) -> tuple[Credential, byt
         created_by=request.user_id,
     )
     credential = await credentials.insert(work.connection, new)
-    await work.audit_request(AuditTag.CREDENTIAL_CREATED, request, public_id=public_id)
+    work.audit_request(AuditTag.CREDENTIAL_CREATED, request, public_id=public_id)
     return credential, work.keys.seal(Purpose.REVEAL, secret.encode(), bound_to=f"request:{request.id}")
 
 
@@ -95,7 +95,7 @@ async def acknowledge(work: Work, request: Request, _message: SecretSaved) -> No
         saved_at=work.at,
         reveal_sealed=None,
     )
-    await work.audit_request(AuditTag.SECRET_SAVED, request)
+    work.audit_request(AuditTag.SECRET_SAVED, request)
     credential = found(await credential_of(work, request))
     await tell_owners(work, "credential_created", credential, request_id=request.id)
 
@@ -129,7 +129,7 @@ async def _show(work: Work, request: Request) -> Shown:
     credential = found(await credential_of(work, request))
     if request.revealed_at is None:
         await requests.update(work.connection, request.id, revealed_at=work.at)
-        await work.audit_request(AuditTag.SECRET_SHOWN, request)
+        work.audit_request(AuditTag.SECRET_SHOWN, request)
     return Shown(
         kind=credential.kind,
         name=credential.name,

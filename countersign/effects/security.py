@@ -148,7 +148,7 @@ async def show_recovery_codes(desk: Desk, request_id: UUID, *, verifier: str, at
 async def _note_first_showing(work: Work, request: Request) -> None:
     if request.revealed_at is None:
         await requests.update(work.connection, request.id, revealed_at=work.at)
-        await work.audit_request(AuditTag.SEED_SHOWN, request)
+        work.audit_request(AuditTag.SEED_SHOWN, request)
 
 
 def _require_codes_issued(request: Request, *, at: datetime) -> None:

@@ -81,9 +81,7 @@ async def _end_and_switch_off(work: Work, stop: Stop) -> StopEffect:
     if before is not None and before.status is CredentialStatus.ACTIVE and touched:
         await switch_off(work, before)
         effect = StopEffect.DEACTIVATED
-    await work.audit(
-        AuditTag.CREDENTIAL_STOPPED, request_id=stop.request_id, credential_id=credential_id, effect=effect
-    )
+    work.audit(AuditTag.CREDENTIAL_STOPPED, request_id=stop.request_id, credential_id=credential_id, effect=effect)
     # Where the request was all there was, the mail tells of what it asked for.
     about = await credentials.get(work.connection, account_id=work.account.id, credential_id=credential_id) or request
     if about is not None and effect is not StopEffect.NOTHING_LEFT:
@@ -92,26 +90,26 @@ async def _end_and_switch_off(work: Work, stop: Stop) -> StopEffect:
 
 
 async def _stop_change(desk: Desk, stop: Stop, *, at: datetime, actor: Actor) -> Stopped:
-    async with desk.database.transaction() as connection:
+    async with desk.transaction() as trail:
         trails = [
-            await desk.work_on(connection, account_id, at=at, actor=actor)
-            for account_id in await oversight.accounts_concerning(connection, stop.user_id)
+            await desk.work_on(trail, account_id, at=at, actor=actor)
+            for account_id in await oversight.accounts_concerning(trail.connection, stop.user_id)
         ]
         if not trails:
             raise InvalidLink
         before = await _stopped_before(trails[0], stop)
         if before is not None:
             return before
-        await sessions.delete_of_user(connection, stop.user_id, kept=None)
+        await sessions.delete_of_user(trail.connection, stop.user_id, kept=None)
         # The factor that was set stays until ops have looked: what a thaw allows again moves no funds for a day.
-        await users.renew_hold(connection, stop.user_id, at=at)
+        await users.renew_hold(trail.connection, stop.user_id, at=at)
         for work in trails:
             await _shut(work, stop)
         return await _noted(trails[0], stop, StopEffect.FROZEN)
 
 
 async def _shut(work: Work, stop: Stop) -> None:
-    await work.audit(AuditTag.USER_CHANGE_STOPPED, request_id=stop.request_id, user_id=str(stop.user_id))
+    work.audit(AuditTag.USER_CHANGE_STOPPED, request_id=stop.request_id, user_id=str(stop.user_id))
     await cancel_what_is_under_way(work, stop.user_id, reason=_REASON)
     # Whoever brought the change about may have activated keys with the new factor.
     for credential in await _activated_since(work, stop):
@@ -122,7 +120,7 @@ async def _shut(work: Work, stop: Stop) -> None:
     owns = role is Role.OWNER
     if owns and work.account.frozen_at is None:
         await accounts.set_frozen(work.connection, work.account.id, work.at)
-        await work.audit(AuditTag.ISSUING_FROZEN, reason="a change of account security was stopped")
+        work.audit(AuditTag.ISSUING_FROZEN, reason="a change of account security was stopped")
     if owns:
         owners = await accounts.owners(work.connection, work.account.id)
         await tell(work, owners, "change_stopped")

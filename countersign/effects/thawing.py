@@ -11,4 +11,4 @@ async def thaw(work: Work) -> None:
     if work.account.frozen_at is None:
         raise Conflict("Issuing is not frozen for this account.")
     await accounts.set_frozen(work.connection, work.account.id, None)
-    await work.audit(AuditTag.ISSUING_THAWED, frozen_at=work.account.frozen_at.isoformat())
+    work.audit(AuditTag.ISSUING_THAWED, frozen_at=work.account.frozen_at.isoformat())

@@ -29,7 +29,7 @@ async def pass_two_factor(work: Work, request: Request, message: TwoFactorCode) 
         raise RevealChallengeMissing
     await changing.require_passable(work, request)
     await check_code(work, request, message.code)
-    await work.audit_request(_PASSED[request.step], request, method=request.channel)
+    work.audit_request(_PASSED[request.step], request, method=request.channel)
     await _CONFIRMED[request.journey](work, request, message)
 
 
@@ -65,7 +65,7 @@ async def _edited(work: Work, request: Request, _message: TwoFactorCode) -> None
         ip_whitelist=list(request.ip_whitelist),
     )
     edited = await hold_funds(work, request, edited)
-    await work.audit_request(
+    work.audit_request(
         AuditTag.CREDENTIAL_EDITED,
         request,
         before={"permissions": list(credential.permissions), "ip_whitelist": list(credential.ip_whitelist)},

@@ -2,20 +2,20 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from countersign.adapters.keyring import KeyRing, Purpose
-from countersign.domain.audit import AuditTag, Place, Recorded, canonical
+from countersign.adapters.keyring import KeyRing
+from countersign.domain.audit import AuditTag, Place, Recorded
 from countersign.domain.errors import NotFound
 from countersign.domain.messages import Actor, Envelope
 from countersign.domain.rules import Rules
-from countersign.storage import accounts, ledger, requests, verdicts
+from countersign.effects.trail import Trail
+from countersign.storage import accounts, requests, verdicts
 from countersign.storage.accounts import Account, LockedAccount
 from countersign.storage.database import Connection, Database
-from countersign.storage.ledger import AuditHeadMoved
 from countersign.storage.requests import Request
 from countersign.storage.verdicts import Asked
 
@@ -32,12 +32,12 @@ class Work:
     actor: Actor
     rules: Rules
     keys: KeyRing
-    _heads: dict[UUID, Place] = field(default_factory=dict)
+    trail: Trail
 
-    async def audit(
+    def audit(
         self, tag: AuditTag, *, request_id: UUID | None = None, credential_id: UUID | None = None, **details: Any
     ) -> None:
-        """Append an audit event to the account's trail; raises ``NotCanonical`` for details with floats."""
+        """Tell the account's audit trail, when the transaction ends: details with floats let it fail."""
         event = Recorded(
             account_id=str(self.account.id),
             number=0,
@@ -52,25 +52,12 @@ class Work:
             key_id=self.keys.current,
             mac=None,
         )
-        known = self._heads.pop(self.account.id, None)
-        try:
-            await self._append(event, after=known or await ledger.head(self.connection, self.account.id))
-        except AuditHeadMoved:
-            if known is None:
-                raise
-            # Another unit of work on the same account has appended in this transaction.
-            await self._append(event, after=await ledger.head(self.connection, self.account.id))
+        self.trail.add(self.account.id, event)
 
-    async def _append(self, event: Recorded, *, after: Place) -> None:
-        numbered = event._replace(number=after.number + 1)
-        mac = self.keys.mac(Purpose.AUDIT, after.mac + canonical(numbered))
-        await ledger.append(self.connection, numbered._replace(mac=mac), after=after)
-        self._heads[self.account.id] = Place(numbered.number, mac)
-
-    async def audit_request(self, tag: AuditTag, request: Request, **details: Any) -> None:
-        """Append an audit event about a request and its credential, if it is about one."""
+    def audit_request(self, tag: AuditTag, request: Request, **details: Any) -> None:
+        """Tell the account's audit trail about a request and its credential, if it is about one."""
         credential_id = request.credential_id if request.journey.kind else None
-        await self.audit(tag, request_id=request.id, credential_id=credential_id, **details)
+        self.audit(tag, request_id=request.id, credential_id=credential_id, **details)
 
     async def reload(self, request: Request) -> Request:
         """Return the request as it stands now."""
@@ -86,10 +73,18 @@ class Desk:
     rules: Rules
 
     @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Trail]:
+        """Open a transaction, whose audit events are stored when it ends without an exception."""
+        async with self.database.transaction() as connection:
+            trail = Trail(connection, self.keys)
+            yield trail
+            await trail.store()
+
+    @asynccontextmanager
     async def on_account(self, account_id: UUID, *, at: datetime, actor: Actor) -> AsyncIterator[Work]:
         """Open a transaction with the account locked; raises ``NotFound``."""
-        async with self.database.transaction() as connection:
-            yield await self.work_on(connection, account_id, at=at, actor=actor)
+        async with self.transaction() as trail:
+            yield await self.work_on(trail, account_id, at=at, actor=actor)
 
     @asynccontextmanager
     async def on_request(self, request_id: UUID, *, at: datetime, actor: Actor) -> AsyncIterator[tuple[Work, Request]]:
@@ -103,19 +98,19 @@ class Desk:
         async with self._at_request(envelope.request_id, at=envelope.at, actor=envelope.message.actor) as work:
             yield work, found(await verdicts.asked(work.connection, request_id=envelope.request_id, key=envelope.key))
 
+    async def work_on(self, trail: Trail, account_id: UUID, *, at: datetime, actor: Actor) -> Work:
+        """Lock an account in an open transaction, several in the order of their ids; raises ``NotFound``."""
+        return self._work(trail, await accounts.lock(trail.connection, account_id), at=at, actor=actor)
+
     @asynccontextmanager
     async def _at_request(self, request_id: UUID, *, at: datetime, actor: Actor) -> AsyncIterator[Work]:
-        async with self.database.transaction() as connection:
-            yield self._work(connection, await accounts.lock_of_request(connection, request_id), at=at, actor=actor)
+        async with self.transaction() as trail:
+            yield self._work(trail, await accounts.lock_of_request(trail.connection, request_id), at=at, actor=actor)
 
-    async def work_on(self, connection: Connection, account_id: UUID, *, at: datetime, actor: Actor) -> Work:
-        """Lock an account in an open transaction, several in the order of their ids; raises ``NotFound``."""
-        return self._work(connection, await accounts.lock(connection, account_id), at=at, actor=actor)
-
-    def _work(self, connection: Connection, locked: LockedAccount | None, *, at: datetime, actor: Actor) -> Work:
+    def _work(self, trail: Trail, locked: LockedAccount | None, *, at: datetime, actor: Actor) -> Work:
         account = found(locked)
-        heads = {account.id: Place(account.audit_number, account.audit_mac)}
-        return Work(connection, account, at=at, actor=actor, rules=self.rules, keys=self.keys, _heads=heads)
+        trail.begin(account.id, Place(account.audit_number, account.audit_mac))
+        return Work(trail.connection, account, at=at, actor=actor, rules=self.rules, keys=self.keys, trail=trail)
 
 
 def _text(value: object) -> str | None:

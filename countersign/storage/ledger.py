@@ -55,29 +55,39 @@ async def head(connection: Connection, account_id: UUID) -> Place:
     return Place(found.number, found.mac)
 
 
-async def append(connection: Connection, event: Recorded, *, after: Place) -> None:
-    """Append the event and move the head on to it; raises ``AuditHeadMoved`` unless the head is ``after`` still.
+async def append(connection: Connection, events: Sequence[Recorded], *, after: Place) -> None:
+    """Append events of one account and move the head on to the last; ``AuditHeadMoved`` unless it is ``after`` still.
 
     Nothing may write what is signed but the caller: no column has a default here.
     """
+    last = events[-1]
     done = await connection.execute(
-        """WITH moved AS (UPDATE accounts SET audit_number = %(number)s, audit_mac = %(mac)s
-                          WHERE id = %(account_id)s AND audit_number = %(after_number)s
-                          AND coalesce(audit_mac, %(genesis)s) = %(after_mac)s RETURNING id)
-           INSERT INTO audit_events (account_id, number, event, at, actor_kind, actor_id, ip, request_id, credential_id,
-                                     details, key_id, mac)
-           SELECT id, %(number)s, %(event)s, %(at)s, %(actor_kind)s, %(actor_id)s, %(ip)s, %(request_id)s,
-                  %(credential_id)s, %(details)s, %(key_id)s, %(mac)s FROM moved""",
+        f"""WITH moved AS (UPDATE accounts SET audit_number = %(number)s, audit_mac = %(mac)s
+                           WHERE id = %(account_id)s AND audit_number = %(after_number)s
+                           AND coalesce(audit_mac, %(genesis)s) = %(after_mac)s RETURNING id)
+            INSERT INTO audit_events ({EVENT_COLUMNS}, key_id, mac)
+            SELECT moved.id, number, event, at, actor_kind, actor_id, ip, request_id, credential_id, details, key_id,
+                   decode(mac, 'hex')
+            FROM moved, jsonb_to_recordset(%(events)s) AS e (
+                number bigint, event text, at timestamptz, actor_kind text, actor_id uuid, ip inet, request_id uuid,
+                credential_id uuid, details jsonb, key_id text, mac text)""",
         {
-            **event._asdict(),
-            "details": Jsonb(event.details),
+            "account_id": last.account_id,
+            "number": last.number,
+            "mac": last.mac,
             "after_number": after.number,
             "after_mac": after.mac,
             "genesis": GENESIS,
+            "events": Jsonb([_written(each) for each in events]),
         },
     )
-    if done.rowcount != 1:
-        raise AuditHeadMoved(event.account_id)
+    if done.rowcount != len(events):
+        raise AuditHeadMoved(last.account_id)
+
+
+def _written(event: Recorded) -> dict[str, Any]:
+    at, mac = event.at, event.mac
+    return {**event._asdict(), "at": at.isoformat() if at else None, "mac": mac.hex() if mac else None}
 
 
 async def events(

@@ -37,7 +37,7 @@ async def test_two_units_of_work_on_one_account_in_one_transaction_make_one_chai
     async with working(trails) as work:
         second = replace(work, actor=SYSTEM)
         for each in (work, second, work, second):
-            await each.audit(AuditTag.CODE_WRONG)
+            each.audit(AuditTag.CODE_WRONG)
 
     assert (await head(trails)).number == before.number + 4
     with trails.tampering() as connection:
@@ -47,7 +47,7 @@ async def test_two_units_of_work_on_one_account_in_one_transaction_make_one_chai
 async def test_a_head_that_moved_meanwhile_refuses_the_event(trails: Trails) -> None:
     before = await head(trails)
     async with working(trails) as work:
-        await work.audit(AuditTag.CODE_WRONG)
+        work.audit(AuditTag.CODE_WRONG)
     async with trails.database.connection() as connection:
         [event, *_] = await ledger.events(connection, trails.account_id, before=None, limit=1)
         row = await (
@@ -61,9 +61,9 @@ async def test_a_head_that_moved_meanwhile_refuses_the_event(trails: Trails) -> 
     async with working(trails) as work:
         fork = Recorded(str(trails.account_id), event.number, "x", event.at, "system", None, None, None, None, {}, *row)
         with pytest.raises(AuditHeadMoved):
-            await ledger.append(work.connection, fork, after=before)
+            await ledger.append(work.connection, [fork], after=before)
         with pytest.raises(AuditHeadMoved):
-            await ledger.append(work.connection, fork, after=Place((await head(trails)).number, bytes(32)))
+            await ledger.append(work.connection, [fork], after=Place((await head(trails)).number, bytes(32)))
 
 
 async def test_an_account_that_is_gone_has_no_head(trails: Trails) -> None:
@@ -98,8 +98,8 @@ async def test_details_without_a_single_form_stop_the_effect(trails: Trails) -> 
 
     async def work_with_floats() -> None:
         async with working(trails) as work:
-            await work.audit(AuditTag.CODE_WRONG)
-            await work.audit(AuditTag.CODE_WRONG, share=0.5)
+            work.audit(AuditTag.CODE_WRONG)
+            work.audit(AuditTag.CODE_WRONG, share=0.5)
 
     with pytest.raises(NotCanonical):
         await work_with_floats()
@@ -112,6 +112,6 @@ async def test_a_process_without_the_audit_key_has_no_effects(trails: Trails) ->
 
     with pytest.raises(KeyNotHeld):
         async with working(trails, KeyRing(current="k1", keys={})) as work:
-            await work.audit(AuditTag.CODE_WRONG)
+            work.audit(AuditTag.CODE_WRONG)
 
     assert await head(trails) == before

@@ -17,7 +17,7 @@ from tests.support.house import IP, NOW, House, by
 
 async def note(house: House, tag: AuditTag, actor: Actor, **about: UUID) -> None:
     async with house.desk.on_account(house.account_id, at=NOW, actor=actor) as work:
-        await work.audit(tag, request_id=about.get("request"), credential_id=about.get("credential"), told="so")
+        work.audit(tag, request_id=about.get("request"), credential_id=about.get("credential"), told="so")
 
 
 async def trail(
@@ -87,7 +87,7 @@ async def test_the_events_of_one_credential_are_its_own_account_s(house: House, 
 async def test_an_effect_that_fails_leaves_no_event(house: House) -> None:
     async def fail() -> None:
         async with house.desk.on_account(house.account_id, at=NOW, actor=SYSTEM) as work:
-            await work.audit(AuditTag.SECRET_SHOWN)
+            work.audit(AuditTag.SECRET_SHOWN)
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
@@ -142,6 +142,6 @@ async def test_nothing_is_appended_after_an_event_that_is_the_last_no_more(house
 
     async with house.desk.database.connection() as connection:
         with pytest.raises(ledger.AuditHeadMoved, match=str(house.account_id)):
-            await ledger.append(connection, event, after=Place(0, GENESIS))
+            await ledger.append(connection, [event], after=Place(0, GENESIS))
 
     assert [each.event for each in await trail(house)] == ["secret:shown"]

@@ -84,9 +84,9 @@ def _keeps_quiet(*_: object, **__: object) -> None:
     """Let everything pass."""
 
 
-async def _forgets(self: Work, tag: AuditTag, **details: Any) -> None:
+def _forgets(self: Work, tag: AuditTag, **details: Any) -> None:
     if tag is not AuditTag.CREDENTIAL_STATUS:
-        await _AUDIT(self, tag, **details)
+        _AUDIT(self, tag, **details)
 
 
 _AUDIT = Work.audit

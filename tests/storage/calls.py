@@ -115,7 +115,7 @@ _SPECIAL: dict[Function, list[dict[str, Any]]] = {
     credentials.insert: [{"new": _NEW_CREDENTIAL}],
     credentials.by_session_name: [{"name": session_name(1)}],
     key_checks.hold: [{"kind": "api"}],
-    ledger.append: [{"event": _EVENT, "after": Place(2 * Crowd().requests + 1, hashlib.sha256(b"x").digest())}],
+    ledger.append: [{"events": [_EVENT], "after": Place(2 * Crowd().requests + 1, hashlib.sha256(b"x").digest())}],
     ledger.events: [{"before": None}, {"before": 1000}],
     managing.waiting: [{}, {"manager": identity("manager", 5)}, {"manager": NOBODY}],
     managing.queue: [{}, {"manager": identity("manager", 5)}, {"manager": NOBODY}],

@@ -67,7 +67,7 @@ class Trails:
         for place in range(events):
             actor = (OWNER, FAR, SYSTEM)[place % 3]
             async with desk.on_account(account_id, at=datetime.now(UTC), actor=actor) as work:
-                await work.audit(
+                work.audit(
                     list(AuditTag)[place % len(AuditTag)],
                     request_id=uuid4(),
                     credential_id=uuid4() if place % 2 else None,
@@ -81,7 +81,7 @@ class Trails:
                 head = await ledger.head(connection, account_id)
                 event = EVENT._replace(account_id=str(account_id), number=head.number + 1, at=moment)
                 mac = ring().mac(Purpose.AUDIT, head.mac + canonical(event))
-                await ledger.append(connection, event._replace(mac=mac), after=head)
+                await ledger.append(connection, [event._replace(mac=mac)], after=head)
 
     async def checkpoint(self) -> int:
         return await write_checkpoints(self.desk(ring()), at=datetime.now(UTC))
