@@ -190,8 +190,7 @@ def _about(credential: Credential, *, user_id: UUID, journey: Journey, method: T
 async def open_request(work: Work, new: NewRequest) -> Request:
     """Store the request and the audit event that it was opened; raises ``RequestOpen`` or ``TooManyRequests``."""
     await _require_requests_left(work)
-    await requests.insert(work.connection, new)
-    request = found(await requests.get(work.connection, new.id))
+    request = await requests.insert(work.connection, new)
     work.audit_request(
         AuditTag.REQUEST_OPENED,
         request,

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from functools import cache
-from typing import LiteralString
+from typing import LiteralString, cast
 from uuid import UUID
 
 import psycopg
@@ -102,33 +102,34 @@ COLUMNS = """
     s.opened_at AS send_opened_at, s.expires_at AS send_expires_at, s.delivery, s.failure, r.decisions_refused,
     u.security_changed_at, b.role AS requester_role, k.funds_from
 """
-TABLES = """
-    requests r
+_BESIDE = """
     JOIN users u ON u.id = r.user_id
     LEFT JOIN memberships b ON b.account_id = r.account_id AND b.user_id = r.user_id
     LEFT JOIN credentials k ON k.id = r.credential_id
     LEFT JOIN challenges c ON c.request_id = r.id AND c.step = r.step
     LEFT JOIN LATERAL (SELECT * FROM code_sends WHERE challenge_id = c.id ORDER BY number DESC LIMIT 1) s ON true
 """
+TABLES = f"requests r {_BESIDE}"
 ADDRESS = "SELECT id, account_id, journey, step, outcome, deadline FROM requests"
 _SELECT = f"SELECT {COLUMNS} FROM {TABLES}"
 # Two statements: one with a parameter for it has one plan, which reads what has ended as well.
 _OPEN: dict[bool, LiteralString] = {True: " AND r.outcome IS NULL", False: ""}
 
 
-async def insert(connection: Connection, new: NewRequest) -> None:
-    """Add a request at step ``starting``; raises ``RequestOpen`` or ``NameTaken``."""
+async def insert(connection: Connection, new: NewRequest) -> Request:
+    """Add a request at step ``starting`` and return it; raises ``RequestOpen`` or ``NameTaken``."""
+    query = f"""WITH r AS (
+                    INSERT INTO requests (id, account_id, user_id, credential_id, credential_version, journey, step,
+                        name, name_key, session_type, permissions, ip_whitelist, two_factor_method, change_to,
+                        new_phone, reveal_challenge, kept_session)
+                    VALUES (%(id)s, %(account_id)s, %(user_id)s, %(credential_id)s, %(credential_version)s,
+                        %(journey)s, 'starting', %(name)s, %(name_key)s, %(session_type)s, %(permissions)s,
+                        %(ip_whitelist)s, %(two_factor_method)s, %(change_to)s, %(new_phone)s, %(reveal_challenge)s,
+                        %(kept_session)s)
+                    RETURNING *)
+                SELECT {COLUMNS} FROM r {_BESIDE}"""
     try:
-        await connection.execute(
-            """INSERT INTO requests (id, account_id, user_id, credential_id, credential_version, journey, step, name,
-                   name_key, session_type, permissions, ip_whitelist, two_factor_method, change_to, new_phone,
-                   reveal_challenge, kept_session)
-               VALUES (%(id)s, %(account_id)s, %(user_id)s, %(credential_id)s, %(credential_version)s, %(journey)s,
-                   'starting', %(name)s, %(name_key)s, %(session_type)s, %(permissions)s, %(ip_whitelist)s,
-                   %(two_factor_method)s, %(change_to)s, %(new_phone)s,
-                   %(reveal_challenge)s, %(kept_session)s)""",
-            new.model_dump(),
-        )
+        return cast("Request", await one(connection, Request, query, new.model_dump()))
     except psycopg.errors.UniqueViolation as error:
         if error.diag.constraint_name == "requests_reserved_name":
             raise NameTaken from error
