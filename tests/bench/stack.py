@@ -24,7 +24,7 @@ from tests.support.production import ROOT, Service
 
 _PATIENCE_SECONDS = 90
 # People who wait, wait for the whole of a measurement.
-_RULES = {"TWO_FACTOR_IDLE": "PT12H", "SECRET_UNACKNOWLEDGED": "PT12H"}
+_RULES = {"TWO_FACTOR_IDLE": "PT12H", "SECRET_UNACKNOWLEDGED": "PT12H", "CODE_LIFETIME": "PT2H"}
 _SERVERS = ("postgres", "temporal")
 
 
