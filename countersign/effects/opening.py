@@ -238,6 +238,8 @@ async def _require_free_name(work: Work, name_key: str) -> None:
         request = found(await requests.get(work.connection, use.reserved_by))
         if not await end_overdue_from_outside(work, request):
             raise NameTaken("An open creation has that name; resume or cancel it.", request_id=str(request.id))
+        # A key whose secret was lost is discarded with its creation.
+        use = await credentials.name_use(work.connection, account_id=work.account.id, name_key=name_key)
     if use.taken:
         raise NameTaken
 

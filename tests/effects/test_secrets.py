@@ -6,7 +6,14 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from countersign.adapters.keyring import Purpose
-from countersign.domain.errors import NotAtThisStep, NotTheRequester, PrimeLiquidityRequired, RevealRefused, SecretGone
+from countersign.domain.errors import (
+    NameTaken,
+    NotAtThisStep,
+    NotTheRequester,
+    PrimeLiquidityRequired,
+    RevealRefused,
+    SecretGone,
+)
 from countersign.domain.messages import Cancel, SecretSaved, TwoFactorCode
 from countersign.domain.requests import Step
 from countersign.domain.secrets import TokenKind, looks_like
@@ -190,3 +197,21 @@ def test_what_is_shown_never_stands_in_an_error_and_stays_as_it_is() -> None:
     with pytest.raises(ValidationError) as refusal:
         Shown.model_validate({"kind": "api_key", "secret": ["hidden"]})
     assert "hidden" not in str(refusal.value)
+
+
+async def test_the_name_of_a_lost_secret_is_free_as_soon_as_its_time_ran_out_whoever_ends_it(house: House) -> None:
+    lost = await (await house.create_key(name="bot")).to_secret()
+
+    again = await house.create_key(name="Bot", at=NOW + minutes(30))
+
+    assert (await again.request()).step is Step.TWO_FACTOR_CODE
+    assert (await lost.request()).outcome == "abandoned"
+
+
+async def test_the_name_of_a_key_whose_activation_ran_out_is_not_free(house: House) -> None:
+    kept = await (await house.create_key(name="bot")).to_secret()
+    await kept.reveal()
+    assert await kept.problem(SecretSaved()) is None
+
+    with pytest.raises(NameTaken):
+        await house.create_key(name="bot", at=NOW + minutes(25 * 60))
