@@ -20,7 +20,7 @@ _FAULTS = (
     Fault(Kind.KILL, "postgres", seconds=0.2, pause=0.5),
     Fault(Kind.CUT, "worker-1", seconds=0.5, pause=0.2),
 )
-_SMALL = Options(journeys=8, faults=3, seed=5, apis=1, sms_only=True, chosen=_FAULTS)
+_SMALL = Options(journeys=5, faults=3, seed=5, apis=1, sms_only=True, chosen=_FAULTS)
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +30,10 @@ async def small(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 async def test_a_small_run_under_fire_loses_nothing_and_doubles_nothing(small: Run) -> None:
     assert [str(each) for each in small.findings] == []
-    assert len(small.evidence.requests) >= 7
+    assert len(small.evidence.requests) >= 5
     assert {each["outcome"] for each in small.evidence.requests} >= {"activated"}
     assert len(small.evidence.happened) == 3
-    assert sum(each.accepted and each.changes for each in small.evidence.calls) > 20
+    assert sum(each.accepted and each.changes for each in small.evidence.calls) > 12
 
 
 async def test_the_report_names_every_rule_fault_and_journey(small: Run, tmp_path: Path) -> None:

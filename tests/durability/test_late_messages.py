@@ -32,7 +32,7 @@ _WAYS = [
     ("sms", "signal"),
     *(pytest.param(*way, marks=pytest.mark.prove) for way in [("sms", "update"), ("authenticator", "signal")]),
 ]
-_KINDS = ["api-key", "fix"]
+_KINDS = ["api-key", pytest.param("fix", marks=pytest.mark.prove)]
 
 
 def _actor(person: Person) -> Actor:

@@ -11,7 +11,7 @@ from tests.security.harvest import Answer, Harvest, betrayals, echoes, leaks
 from tests.security.scene import Scene
 from tests.support.cast import Providers
 
-SAMPLED = ["sms_owner", "outsider", "account_manager", "nobody"]
+SAMPLED = ["sms_owner", "outsider"]
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ async def scene(
         yield opened
 
 
-async def test_a_sample_of_calls_as_four_callers_finds_the_api_sound(scene: Scene) -> None:
+async def test_a_sample_of_calls_as_two_callers_finds_the_api_sound(scene: Scene) -> None:
     await scene.walk(whole=False)
     walked = len(scene.harvest.answers)
 
@@ -31,7 +31,7 @@ async def test_a_sample_of_calls_as_four_callers_finds_the_api_sound(scene: Scen
         await scene.send(role, seed=seed, fuzzing=1)
 
     await scene.assert_sound()
-    assert len(scene.harvest.answers) - walked >= 100
+    assert len(scene.harvest.answers) - walked >= 60
 
 
 @pytest.mark.prove
