@@ -28,7 +28,7 @@ from countersign.local.tcp_ports import LOOPBACK, Ports, require_free
 from countersign.local.temporal_server import EmbeddedTemporal, prepare_namespace, temporal_command
 from countersign.local.voice import Voice
 from countersign.local.welcome import Addresses, welcome
-from countersign.settings import Settings
+from countersign.settings import Settings, read_settings
 from countersign.storage.migrate import migrate
 from countersign.wiring import API_PURPOSES, WORKER_PURPOSES, held_purposes
 
@@ -72,7 +72,7 @@ class _Stack:
         self._supervisor = supervisor
         self._voice = voice
         self._began_at = time.monotonic()
-        outside = Settings()
+        outside = read_settings()
         self._external_database = outside.database_url.get_secret_value()
         self._migration_database = outside.migration_database_url.get_secret_value() or self._external_database
         self._external_temporal = _named("TEMPORAL_ADDRESS", "COUNTERSIGN_TEMPORAL_ADDRESS")
