@@ -224,6 +224,13 @@ class Settings(BaseSettings):
         """Return where settings come from, the first that has one wins; raises ``SettingsUnreadable``."""
         return init_settings, env_settings, SecretsSettingsSource(settings_cls, secrets_dir=_secrets_folder())
 
+    @classmethod
+    def variables(cls) -> frozenset[str]:
+        """Return the names of the variables, but for those within groups."""
+        aliases = [field.validation_alias for field in cls.model_fields.values()]
+        given = {str(name) for each in aliases if isinstance(each, AliasChoices) for name in each.choices}
+        return frozenset(given | {_PREFIX + name.upper() for name in cls.model_fields})
+
     @property
     def is_https(self) -> bool:
         """Whether people reach the pages over https."""

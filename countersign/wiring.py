@@ -18,7 +18,8 @@ from countersign.adapters.local_inbox import LocalInbox
 from countersign.adapters.message_guard import MessageGuard
 from countersign.adapters.senders import MailSender, SmsSender
 from countersign.adapters.sendgrid_mail import SendGridMail
-from countersign.adapters.temporal import connect
+from countersign.adapters.temporal import Frontend
+from countersign.adapters.temporal_tls import Tls
 from countersign.adapters.twilio_sms import TwilioSms
 from countersign.dispatch.audit_keeping import AuditKeeper
 from countersign.dispatch.dispatcher import Dispatcher
@@ -69,25 +70,34 @@ class Parts:
 async def parts(settings: Settings, *, purposes: frozenset[Purpose], lazy: bool) -> AsyncIterator[Parts]:
     """Open database and Temporal; a lazy Temporal client connects at its first call.
 
-    Raises ``SettingsMissing``, ``KeyRingInvalid``, and ``RuntimeError`` when Temporal does not answer (never if lazy).
+    Raises ``SettingsMissing``, ``KeyRingInvalid``, ``TlsUnusable``, and ``NotConnected`` (never if lazy).
     """
     _require_database(settings)
     keys = load_keys(settings, purposes)
     database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size)
     await database.open()
     try:
-        client = await connect(
-            address=settings.temporal_address,
-            namespace=settings.temporal_namespace,
-            key_ring=keys,
-            api_key=settings.temporal_api_key.get_secret_value(),
-            tls=settings.temporal_tls,
-            lazy=lazy,
-        )
+        client = await frontend(settings).connect(keys, lazy=lazy)
         desk = Desk(database=database, keys=keys, rules=settings.rules)
         yield Parts(settings=settings, keys=keys, database=database, desk=desk, client=client)
     finally:
         await database.close()
+
+
+def frontend(settings: Settings) -> Frontend:
+    """Return where Temporal is and how it is reached."""
+    return Frontend(
+        address=settings.temporal_address,
+        namespace=settings.temporal_namespace,
+        api_key=settings.temporal_api_key.get_secret_value(),
+        tls=Tls(
+            asked_for=settings.temporal_tls,
+            ca_file=settings.temporal_tls_ca_file,
+            cert_file=settings.temporal_tls_cert_file,
+            key_file=settings.temporal_tls_key_file,
+            server_name=settings.temporal_tls_server_name,
+        ),
+    )
 
 
 def load_keys(settings: Settings, purposes: frozenset[Purpose]) -> KeyRing:

@@ -54,9 +54,10 @@ def worker() -> None:
 def _require_usable(settings: "Settings", purposes: "frozenset[Purpose]") -> None:
     # Told here in a line; later it would be one of the errors that nobody foresaw, whose words are not logged.
     from countersign.adapters.ring_text import KeyRingInvalid
-    from countersign.wiring import SettingsMissing, load_keys, require_service_settings
+    from countersign.wiring import SettingsMissing, frontend, load_keys, require_service_settings
 
     require_service_settings(settings)
+    frontend(settings).tls.config()
     try:
         load_keys(settings, purposes)
     except KeyRingInvalid as error:

@@ -30,7 +30,7 @@ from countersign.local.voice import Voice
 from countersign.local.welcome import Addresses, welcome
 from countersign.settings import Settings, read_settings
 from countersign.storage.migrate import migrate
-from countersign.wiring import API_PURPOSES, WORKER_PURPOSES, held_purposes
+from countersign.wiring import API_PURPOSES, WORKER_PURPOSES, frontend, held_purposes
 
 _READY_SECONDS = 60.0
 _WORKER_GRACE_SECONDS = 15.0
@@ -149,15 +149,7 @@ class _Stack:
     def _await_temporal(self) -> None:
         if self._temporal:
             self._supervisor.wait_until(self._temporal.is_ready, what="temporal", seconds=_READY_SECONDS)
-        settings = Settings()
-        asyncio.run(
-            prepare_namespace(
-                address=settings.temporal_address,
-                namespace=settings.temporal_namespace,
-                api_key=settings.temporal_api_key.get_secret_value(),
-                tls=settings.temporal_tls,
-            )
-        )
+        asyncio.run(prepare_namespace(frontend(Settings())))
         self._voice.say("Temporal is ready")
 
     def _write_environment(self) -> None:
