@@ -11,28 +11,19 @@ from countersign.settings import Settings
 from countersign.storage.database import Connection
 from countersign.storage.health import Rights, Server, read_rights, read_server
 from countersign.storage.migrate import newest_revision
+from countersign.storage.refusals import why_not
 
 _WHAT = "database"
 _APART, _TOO_FAR_APART = timedelta(seconds=1), timedelta(seconds=5)
 _PATIENCE_SECONDS = 5
 
 
-# What libpq says where TLS does not come about, and what is to be done.
-_TLS_FAULTS = {
-    "certificate verify failed": "Its certificate is of no authority that is trusted: see sslrootcert in DATABASE_URL.",
-    "does not match host name": "Its certificate is for another host: see the host in DATABASE_URL.",
-    "root certificate": "The file of sslrootcert in DATABASE_URL cannot be used: is it there, and PEM?",
-    "certificate file": "The file of sslcert in DATABASE_URL cannot be used: is it there, and PEM?",
-    "private key file": "The file of sslkey in DATABASE_URL cannot be used: is it there, PEM, and its owner's alone?",
-    "does not support SSL": "It has no TLS, and DATABASE_URL demands it: see ssl in postgresql.conf.",
-    "no encryption": "It takes no connection without TLS: add sslmode=verify-full to DATABASE_URL.",
-    "requires a valid client certificate": "It demands a client certificate: see sslcert and sslkey in DATABASE_URL.",
-}
 _VERIFIED = frozenset({"verify-full", "verify-ca"})
 
 
 class _Seen(BaseModel, frozen=True):
     host: str
+    is_encrypted: bool
     ssl_mode: str
     server: Server
     rights: Rights
@@ -50,7 +41,7 @@ async def check_database(settings: Settings) -> list[Finding]:
         ) as connection:
             seen = await _look(connection)
     except psycopg.Error as error:
-        return [fault(_WHAT, _why_not(error))]
+        return [fault(_WHAT, why_not(error))]
     return [
         ok(_WHAT, "reachable"),
         _privacy(seen),
@@ -66,6 +57,8 @@ async def _look(connection: Connection) -> _Seen:
     here = before + (datetime.now(UTC) - before) / 2
     return _Seen(
         host=connection.info.host,
+        # Asked at this end: a proxy before the server may end the TLS.
+        is_encrypted=bool(connection.pgconn.ssl_in_use),
         ssl_mode=connection.info.get_parameters().get("sslmode", "prefer"),
         server=server,
         rights=found(await read_rights(connection)),
@@ -73,16 +66,10 @@ async def _look(connection: Connection) -> _Seen:
     )
 
 
-def _why_not(error: psycopg.Error) -> str:
-    told = next((told for sign, told in _TLS_FAULTS.items() if sign in str(error)), "")
-    # What it says itself may hold the address, and the address the password.
-    return told or f"It cannot be reached, or read, by DATABASE_URL ({type(error).__name__})."
-
-
 def _privacy(seen: _Seen) -> Finding:
     if is_loopback(seen.host):
-        return ok(_WHAT, "on this machine" + (", with TLS" if seen.server.is_encrypted else ", without TLS"))
-    if not seen.server.is_encrypted:
+        return ok(_WHAT, "on this machine" + (", with TLS" if seen.is_encrypted else ", without TLS"))
+    if not seen.is_encrypted:
         return warning(_WHAT, "The connection is not encrypted: add sslmode=verify-full to DATABASE_URL.")
     if seen.ssl_mode in _VERIFIED:
         return ok(_WHAT, f"the connection is encrypted (TLS, {seen.ssl_mode})")

@@ -66,10 +66,17 @@ def _require_usable(settings: "Settings", purposes: "frozenset[Purpose]") -> Non
 
 def migrate() -> None:
     """Bring the database schema up to date, as the owner role."""
+    from sqlalchemy.exc import OperationalError
+
+    from countersign.domain.errors import Unavailable
     from countersign.storage.migrate import migrate as apply_migrations
+    from countersign.storage.refusals import why_not
 
     settings = command_settings()
-    apply_migrations((settings.migration_database_url or settings.database_url).get_secret_value())
+    try:
+        apply_migrations((settings.migration_database_url or settings.database_url).get_secret_value())
+    except OperationalError as error:
+        raise Unavailable(f"The database: {why_not(error)}") from None
 
 
 def seed() -> None:

@@ -32,10 +32,10 @@ class Authority:
         own = own.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         self.file.write_bytes(self._signed(own))
 
-    def certify(self, name: str, *, good_for: timedelta = 2 * _HOUR) -> Certified:
-        """Return a certificate for a host, an address or a client; one good for less than an hour has run out."""
+    def certify(self, name: str, *, since: datetime | None = None, good_for: timedelta = 2 * _HOUR) -> Certified:
+        """Return a certificate for a host, an address or a client; it began an hour ago, unless told otherwise."""
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = _builder(_named(name), key, good_for=good_for)
+        builder = _builder(_named(name), key, since=since, good_for=good_for)
         builder = builder.add_extension(x509.SubjectAlternativeName([_general(name)]), critical=False)
         found = Certified(self._folder / f"{name}.crt", self._folder / f"{name}.key")
         found.certificate.write_bytes(self._signed(builder))
@@ -52,9 +52,13 @@ class Authority:
 
 
 def _builder(
-    subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, good_for: timedelta = 2 * _HOUR
+    subject: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    *,
+    since: datetime | None = None,
+    good_for: timedelta = 2 * _HOUR,
 ) -> x509.CertificateBuilder:
-    began = datetime.now(UTC) - _HOUR
+    began = since or datetime.now(UTC) - _HOUR
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
