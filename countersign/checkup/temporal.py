@@ -12,7 +12,7 @@ from countersign.adapters.temporal import SEARCH_ATTRIBUTES, Frontend
 from countersign.adapters.temporal_tls import NotConnected, Tls, TlsUnusable
 from countersign.checkup.findings import Finding, fault, is_loopback, ok, warning
 from countersign.settings import Settings
-from countersign.wiring import frontend
+from countersign.wiring import frontend, versions
 
 _WHAT = "Temporal"
 _PATIENCE = timedelta(seconds=5)
@@ -27,7 +27,8 @@ async def check_temporal(settings: Settings) -> list[Finding]:
         found = [_privacy(there), *_certificate(there.tls)]
         # Without the codec: no payload is read here.
         client = await asyncio.wait_for(there.connect_without_keys(), _PATIENCE.total_seconds())
-        return [ok(_WHAT, "reachable"), *found, await _retention(client), await _attributes(client)]
+        found += [await _retention(client), await _attributes(client), *await _builds(client, settings)]
+        return [ok(_WHAT, "reachable"), *found]
     except (TlsUnusable, NotConnected) as error:
         return [fault(_WHAT, str(error))]
     except TimeoutError:
@@ -74,3 +75,21 @@ async def _attributes(client: Client) -> Finding:
     if missing:
         return fault(_WHAT, f"Search attributes are missing; make them (Keyword): {', '.join(missing)}.")
     return ok(_WHAT, "the search attributes are there")
+
+
+async def _builds(client: Client, settings: Settings) -> list[Finding]:
+    what = "workers' builds"
+    seen = await versions(client, settings).read()
+    if seen is None:
+        told = "COUNTERSIGN_BUILD_ID is not set at any worker: a release with other workflows needs patches throughout"
+        return [ok(what, told)]
+    if seen.current is None:
+        return [fault(what, "None is current, so no request begins: countersign versions promote BUILD.")]
+    deserted = [
+        fault(
+            what, f"No worker of {each.build_id} asks for work, and {each.open_workflows} open workflows wait for one."
+        )
+        for each in seen.builds
+        if each.is_deserted
+    ]
+    return deserted or [ok(what, f"{seen.current.build_id} is current, and every build that is needed has workers")]

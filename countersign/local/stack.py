@@ -16,7 +16,7 @@ from countersign.adapters.keyring import derive_ring, load_ring_text, new_key_ri
 from countersign.adapters.ring_file import replace_ring_file
 from countersign.local.data_folder import hold_data_folder, wipe
 from countersign.local.demo import seed
-from countersign.local.environment import ENVIRONMENT_NAME, stack_variables
+from countersign.local.environment import ENVIRONMENT_NAME, LOCAL_BUILD, stack_variables
 from countersign.local.errors import StackError, StopRequested
 from countersign.local.files import write_environment, write_private
 from countersign.local.issuer import load_or_make_issuer
@@ -30,7 +30,7 @@ from countersign.local.voice import Voice
 from countersign.local.welcome import Addresses, welcome
 from countersign.settings import Settings, read_settings
 from countersign.storage.migrate import migrate
-from countersign.wiring import API_PURPOSES, WORKER_PURPOSES, frontend, held_purposes
+from countersign.wiring import API_PURPOSES, WORKER_PURPOSES, frontend, held_purposes, version_changes
 
 _READY_SECONDS = 60.0
 _WORKER_GRACE_SECONDS = 15.0
@@ -94,6 +94,7 @@ class _Stack:
         self._start_own("worker", grace_seconds=_WORKER_GRACE_SECONDS)
         self._start_own("api")
         self._supervisor.wait_until(self._api_is_ready, what="api", seconds=_READY_SECONDS)
+        self._guarded("making the worker's build current", lambda: asyncio.run(self._make_current()))
         self._voice.show(welcome(self._addresses(), seconds=time.monotonic() - self._began_at))
         self._supervisor.watch()
         raise StopRequested
@@ -151,6 +152,11 @@ class _Stack:
             self._supervisor.wait_until(self._temporal.is_ready, what="temporal", seconds=_READY_SECONDS)
         asyncio.run(prepare_namespace(frontend(Settings())))
         self._voice.say("Temporal is ready")
+
+    async def _make_current(self) -> None:
+        settings = Settings()
+        client = await frontend(settings).connect_without_keys()
+        await version_changes(client, settings, identity="countersign up").make_current(LOCAL_BUILD)
 
     def _write_environment(self) -> None:
         key_ring_file = self._data / "key-ring.json"
