@@ -16,6 +16,7 @@ from temporalio.service import RPCError
 from api.quotas import Quota
 from api.schemas import RequestOut
 from api.services import OWNER_ERRORS, Caller, Owner, Services, UsedOwner, UsedServices, now
+from countersign.adapters.temporal_tls import why_not
 from countersign.dispatch.start import start_workflow
 from countersign.domain.errors import (
     IdempotencyKeyReused,
@@ -124,5 +125,11 @@ async def _start(services: Services, request: Request) -> None:
         await start_workflow(
             services.core.client, request, task_queue=services.settings.task_queue, patience=_START_TIMEOUT
         )
-    except (RPCError, RuntimeError) as error:
-        _LOG.warning("The dispatcher will start %s: %s", request.workflow_id, type(error).__name__)
+    except RuntimeError as error:  # a lazy client that never reached Temporal
+        _LOG.warning(
+            "The dispatcher will start %s: %s",
+            request.workflow_id,
+            why_not(error, address=services.settings.temporal_address),
+        )
+    except RPCError as error:
+        _LOG.warning("The dispatcher will start %s: %s", request.workflow_id, error.status.name)

@@ -1,13 +1,14 @@
 """Puts the parts together from the settings; each process gets the keys of its purposes alone."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from temporalio.client import Client
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
+from temporalio.common import WorkerDeploymentVersion
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig, WorkflowRunner
 
 from activities.reconciling import ReconcilingActivities
 from activities.requests import RequestActivities
@@ -18,19 +19,24 @@ from countersign.adapters.local_inbox import LocalInbox
 from countersign.adapters.message_guard import MessageGuard
 from countersign.adapters.senders import MailSender, SmsSender
 from countersign.adapters.sendgrid_mail import SendGridMail
-from countersign.adapters.temporal import connect
+from countersign.adapters.temporal import Frontend
+from countersign.adapters.temporal_tls import Tls
 from countersign.adapters.twilio_sms import TwilioSms
+from countersign.adapters.unversioned import WithoutVersions
 from countersign.dispatch.audit_keeping import AuditKeeper
 from countersign.dispatch.dispatcher import Dispatcher
 from countersign.dispatch.messenger import Messenger
 from countersign.dispatch.outbox import Outbox
 from countersign.dispatch.reconcile import Reconciler
 from countersign.dispatch.reconcile_schedule import ReconcileSchedule
+from countersign.dispatch.version_changes import VersionChanges
+from countersign.dispatch.versions import Versions
 from countersign.domain.errors import DomainError
 from countersign.effects.work import Desk
 from countersign.settings import Settings
 from countersign.storage.database import Database
 from workflows.journeys import WORKFLOWS
+from workflows.versions import MOVE_ON
 
 API_PURPOSES = frozenset(
     {
@@ -69,25 +75,34 @@ class Parts:
 async def parts(settings: Settings, *, purposes: frozenset[Purpose], lazy: bool) -> AsyncIterator[Parts]:
     """Open database and Temporal; a lazy Temporal client connects at its first call.
 
-    Raises ``SettingsMissing``, ``KeyRingInvalid``, and ``RuntimeError`` when Temporal does not answer (never if lazy).
+    Raises ``SettingsMissing``, ``KeyRingInvalid``, ``TlsUnusable``, and ``NotConnected`` (never if lazy).
     """
     _require_database(settings)
     keys = load_keys(settings, purposes)
     database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size)
     await database.open()
     try:
-        client = await connect(
-            address=settings.temporal_address,
-            namespace=settings.temporal_namespace,
-            key_ring=keys,
-            api_key=settings.temporal_api_key.get_secret_value(),
-            tls=settings.temporal_tls,
-            lazy=lazy,
-        )
+        client = await frontend(settings).connect(keys, lazy=lazy)
         desk = Desk(database=database, keys=keys, rules=settings.rules)
         yield Parts(settings=settings, keys=keys, database=database, desk=desk, client=client)
     finally:
         await database.close()
+
+
+def frontend(settings: Settings) -> Frontend:
+    """Return where Temporal is and how it is reached."""
+    return Frontend(
+        address=settings.temporal_address,
+        namespace=settings.temporal_namespace,
+        api_key=settings.temporal_api_key.get_secret_value(),
+        tls=Tls(
+            asked_for=settings.temporal_tls,
+            ca_file=settings.temporal_tls_ca_file,
+            cert_file=settings.temporal_tls_cert_file,
+            key_file=settings.temporal_tls_key_file,
+            server_name=settings.temporal_tls_server_name,
+        ),
+    )
 
 
 def load_keys(settings: Settings, purposes: frozenset[Purpose]) -> KeyRing:
@@ -232,6 +247,17 @@ def reconcile_schedule(core: Parts) -> ReconcileSchedule:
     return ReconcileSchedule(client=core.client, task_queue=core.settings.task_queue)
 
 
+def versions(client: Client, settings: Settings) -> Versions:
+    """Return what looks at the builds of the workers."""
+    return Versions(client=client, deployment=settings.deployment, task_queue=settings.task_queue)
+
+
+def version_changes(client: Client, settings: Settings, *, identity: str) -> VersionChanges:
+    """Return what changes which build gets new requests; ``identity`` is who is told to have done it."""
+    moving = tuple(str(each) for each in MOVE_ON)
+    return VersionChanges(versions=versions(client, settings), identity=identity, moving=moving)
+
+
 def audit_keeper(core: Parts) -> AuditKeeper:
     """Return what writes checkpoints and makes partitions."""
     file = core.settings.audit_checkpoint_file
@@ -242,17 +268,25 @@ def audit_keeper(core: Parts) -> AuditKeeper:
     )
 
 
-def worker(core: Parts, *, sms: SmsSender, mail: MailSender, runner: WorkflowRunner | None = None) -> Worker:
+def worker(
+    core: Parts,
+    *,
+    sms: SmsSender,
+    mail: MailSender,
+    runner: WorkflowRunner | None = None,
+    workflows: Sequence[type] = WORKFLOWS,
+) -> Worker:
     """Return the Temporal worker with all workflows and activities.
 
-    Without a ``runner`` workflows run outside the SDK's sandbox, which takes half of a worker's time: tests give it.
+    Without a ``runner`` workflows run outside the SDK's sandbox, which takes half of a worker's time: tests give it,
+    and ``workflows`` of another release.
     """
     requests = RequestActivities(core.desk)
     sending = SendingActivities(core.desk, sms=sms, mail=mail, public_url=core.settings.public_url)
     return Worker(
         core.client,
         task_queue=core.settings.task_queue,
-        workflows=WORKFLOWS,
+        workflows=workflows,
         activities=[
             requests.begin_request,
             requests.read_state,
@@ -264,7 +298,8 @@ def worker(core: Parts, *, sms: SmsSender, mail: MailSender, runner: WorkflowRun
             sending.send_code,
             ReconcilingActivities(reconciler(core).heal_all).reconcile,
         ],
-        workflow_runner=runner or UnsandboxedWorkflowRunner(),
+        deployment_config=_deployment(core.settings),
+        workflow_runner=runner or (UnsandboxedWorkflowRunner() if core.settings.build_id else WithoutVersions()),
         interceptors=[MessageGuard()],
         # After a crash Temporal holds work for the dead process this long; its default is 10 seconds.
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
@@ -272,3 +307,11 @@ def worker(core: Parts, *, sms: SmsSender, mail: MailSender, runner: WorkflowRun
         # With more than one the SDK makes a task for each payload, also where nothing is stored elsewhere.
         max_workflow_task_external_storage_concurrency=1,
     )
+
+
+def _deployment(settings: Settings) -> WorkerDeploymentConfig | None:
+    if not settings.build_id:
+        return None
+    version = WorkerDeploymentVersion(deployment_name=settings.deployment, build_id=settings.build_id)
+    # Each workflow says itself whether it stays with its build: workflows/versions.py.
+    return WorkerDeploymentConfig(version=version, use_worker_versioning=True)

@@ -9,6 +9,7 @@ import uvloop
 
 from countersign import logs
 from countersign.adapters.temporal import forward_core_logs
+from countersign.adapters.temporal_tls import NotConnected
 from countersign.collecting import collect_seldom
 from countersign.dispatch.dispatcher import repeat
 from countersign.dispatch.key_watch import KeyWatch
@@ -40,7 +41,9 @@ def work(settings: Settings) -> None:
 async def run_worker(settings: Settings) -> None:
     """Work until SIGINT or SIGTERM; Temporal and the database may come up later, go away, and come back.
 
-    Raises ``KeysUnfit`` when the key ring does not fit the database, at the start or at any time after.
+    Raises ``KeysUnfit`` when the key ring does not fit the database, at the start or at any time after, and
+    ``TlsUnusable`` for files that cannot be used. A connection that is refused, though, is tried again: whoever
+    refuses it may be mended.
     """
     logs.install()
     logs.tell_of_the_end()
@@ -54,7 +57,8 @@ async def run_worker(settings: Settings) -> None:
             async with parts(settings, purposes=WORKER_PURPOSES, lazy=False) as core:
                 await _work(core, stop)
         except RuntimeError as error:
-            _LOG.warning("Temporal does not answer; trying again (%s)", type(error).__name__)
+            # Only of our own errors the words are known to hold nothing that must not be logged.
+            _LOG.warning("%s Trying again.", error if isinstance(error, NotConnected) else type(error).__name__)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _PAUSE_SECONDS)
 

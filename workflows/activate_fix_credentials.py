@@ -5,9 +5,10 @@ from temporalio import workflow
 from countersign.domain.messages import StartRequest
 from countersign.domain.requests import Journey
 from workflows.approval import Approval
+from workflows.versions import MAY_WAIT_FOR_YEARS
 
 
-@workflow.defn(name=Journey.ACTIVATE_FIX)
+@workflow.defn(name=Journey.ACTIVATE_FIX, versioning_behavior=MAY_WAIT_FOR_YEARS)
 class ActivateFixCredentials(Approval):
     """The account manager activates or rejects."""
 

@@ -5,9 +5,10 @@ from temporalio import workflow
 from countersign.domain.messages import StartRequest
 from countersign.domain.requests import Journey
 from workflows.approval import Approval
+from workflows.versions import ENDS_SOON
 
 
-@workflow.defn(name=Journey.CHANGE_TWO_FACTOR)
+@workflow.defn(name=Journey.CHANGE_TWO_FACTOR, versioning_behavior=ENDS_SOON)
 class ChangeTwoFactor(Approval):
     """A code of the present method, or a recovery code; then a code of the new one. Each only where there is one."""
 

@@ -5,9 +5,10 @@ from temporalio import workflow
 from countersign.domain.messages import StartRequest
 from countersign.domain.requests import Journey
 from workflows.approval import Approval
+from workflows.versions import ENDS_SOON
 
 
-@workflow.defn(name=Journey.CREATE_API_KEY)
+@workflow.defn(name=Journey.CREATE_API_KEY, versioning_behavior=ENDS_SOON)
 class CreateApiKey(Approval):
     """Two-factor code, secret shown once and saved, activation by email code or link, or later."""
 

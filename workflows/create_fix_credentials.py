@@ -5,9 +5,10 @@ from temporalio import workflow
 from countersign.domain.messages import StartRequest
 from countersign.domain.requests import Journey
 from workflows.approval import Approval
+from workflows.versions import MAY_WAIT_FOR_YEARS
 
 
-@workflow.defn(name=Journey.CREATE_FIX)
+@workflow.defn(name=Journey.CREATE_FIX, versioning_behavior=MAY_WAIT_FOR_YEARS)
 class CreateFixCredentials(Approval):
     """Two-factor code, password shown once and saved, activation by the account manager, or later."""
 

@@ -6,11 +6,12 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 
 from activities.names import RECONCILE
+from workflows.versions import IS_SHORT
 
 _LONGEST = timedelta(minutes=10)
 
 
-@workflow.defn(name=RECONCILE)
+@workflow.defn(name=RECONCILE, versioning_behavior=IS_SHORT)
 class Reconcile:
     """One comparison."""
 

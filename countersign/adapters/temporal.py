@@ -4,7 +4,9 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from temporalio.client import Client
 from temporalio.common import HeaderCodecBehavior
@@ -13,27 +15,48 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from countersign.adapters.keyring import KeyRing
 from countersign.adapters.payload_codec import data_converter
+from countersign.adapters.temporal_tls import Tls, why_not
 
 SEARCH_ATTRIBUTES = ("AccountId", "CredentialKind", "ApprovalStep", "SessionName")
 
 
-async def connect(
-    *, address: str, namespace: str, key_ring: KeyRing, api_key: str = "", tls: bool = False, lazy: bool = False
-) -> Client:
-    """Return a client of ``namespace`` whose payloads, failures and headers are encrypted.
+@dataclass(frozen=True)
+class Frontend:
+    """Where Temporal is and how it is reached; an API key is never sent without TLS."""
 
-    A lazy client connects at its first call, so that a process starts while Temporal is down; a worker cannot use one.
-    Raises ``RuntimeError`` when the server does not answer (never if lazy).
-    """
-    return await Client.connect(
-        address,
-        namespace=namespace,
-        api_key=api_key or None,
-        tls=tls,
-        lazy=lazy,
-        data_converter=data_converter(key_ring, namespace),
-        header_codec_behavior=HeaderCodecBehavior.CODEC,
-    )
+    address: str
+    namespace: str = "default"
+    api_key: str = field(default="", repr=False)
+    tls: Tls = field(default_factory=Tls)
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether the connection has TLS."""
+        return self.tls.is_on or bool(self.api_key)
+
+    async def connect(self, key_ring: KeyRing, *, lazy: bool = False) -> Client:
+        """Return a client whose payloads, failures and headers are encrypted.
+
+        A lazy client connects at its first call, so that a process starts while Temporal is down; a worker cannot use
+        one. Raises ``NotConnected`` when the server is not reached (never if lazy), and ``TlsUnusable``.
+        """
+        return await self._connect(
+            lazy=lazy,
+            data_converter=data_converter(key_ring, self.namespace),
+            header_codec_behavior=HeaderCodecBehavior.CODEC,
+        )
+
+    async def connect_without_keys(self) -> Client:
+        """Return a client for what has no payloads; raises ``NotConnected`` and ``TlsUnusable``."""
+        return await self._connect()
+
+    async def _connect(self, **how: Any) -> Client:
+        tls = self.tls.config() or self.is_encrypted
+        key = self.api_key or None
+        try:
+            return await Client.connect(self.address, namespace=self.namespace, api_key=key, tls=tls, **how)
+        except RuntimeError as error:
+            raise why_not(error, address=self.address) from error
 
 
 @asynccontextmanager

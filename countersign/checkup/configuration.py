@@ -2,6 +2,7 @@
 
 import re
 
+from countersign.checkup.files import is_in_a_file
 from countersign.checkup.findings import Finding, locally_allowed, ok, warning
 from countersign.settings import Settings
 from countersign.wiring import production_faults
@@ -81,6 +82,6 @@ def _unwise(settings: Settings) -> dict[str, bool]:
             settings.audit_checkpoint_file is None
         ),
         "COUNTERSIGN_KEY_RING holds the keys in the environment, for every child process to see: prefer a file.": (
-            bool(settings.key_ring.get_secret_value())
+            bool(settings.key_ring.get_secret_value()) and not is_in_a_file(settings, "COUNTERSIGN_KEY_RING")
         ),
     }

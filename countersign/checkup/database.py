@@ -5,20 +5,26 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 from pydantic import BaseModel
 
-from countersign.checkup.findings import Finding, fault, is_loopback, locally_allowed, ok, warning
+from countersign.checkup.findings import Finding, fault, is_loopback, ok, warning
 from countersign.effects.work import found
 from countersign.settings import Settings
 from countersign.storage.database import Connection
 from countersign.storage.health import Rights, Server, read_rights, read_server
 from countersign.storage.migrate import newest_revision
+from countersign.storage.refusals import why_not
 
 _WHAT = "database"
 _APART, _TOO_FAR_APART = timedelta(seconds=1), timedelta(seconds=5)
 _PATIENCE_SECONDS = 5
 
 
+_VERIFIED = frozenset({"verify-full", "verify-ca"})
+
+
 class _Seen(BaseModel, frozen=True):
     host: str
+    is_encrypted: bool
+    ssl_mode: str
     server: Server
     rights: Rights
     apart: timedelta
@@ -35,11 +41,10 @@ async def check_database(settings: Settings) -> list[Finding]:
         ) as connection:
             seen = await _look(connection)
     except psycopg.Error as error:
-        # What it says may hold the address, and the address the password.
-        return [fault(_WHAT, f"It cannot be reached, or read, by DATABASE_URL ({type(error).__name__}).")]
+        return [fault(_WHAT, why_not(error))]
     return [
         ok(_WHAT, "reachable"),
-        _privacy(settings, seen),
+        _privacy(seen),
         _schema(seen.server),
         _clock(seen.apart),
         *_role(seen.rights),
@@ -52,18 +57,24 @@ async def _look(connection: Connection) -> _Seen:
     here = before + (datetime.now(UTC) - before) / 2
     return _Seen(
         host=connection.info.host,
+        # Asked at this end: a proxy before the server may end the TLS.
+        is_encrypted=bool(connection.pgconn.ssl_in_use),
+        ssl_mode=connection.info.get_parameters().get("sslmode", "prefer"),
         server=server,
         rights=found(await read_rights(connection)),
         apart=abs(server.now - here),
     )
 
 
-def _privacy(settings: Settings, seen: _Seen) -> Finding:
-    if seen.server.is_encrypted:
-        return ok(_WHAT, "the connection is encrypted (TLS)")
+def _privacy(seen: _Seen) -> Finding:
     if is_loopback(seen.host):
-        return ok(_WHAT, "on this machine, without TLS")
-    return locally_allowed(settings, _WHAT, "The connection is not encrypted: add sslmode=verify-full to DATABASE_URL.")
+        return ok(_WHAT, "on this machine" + (", with TLS" if seen.is_encrypted else ", without TLS"))
+    if not seen.is_encrypted:
+        return warning(_WHAT, "The connection is not encrypted: add sslmode=verify-full to DATABASE_URL.")
+    if seen.ssl_mode in _VERIFIED:
+        return ok(_WHAT, f"the connection is encrypted (TLS, {seen.ssl_mode})")
+    told = f"The connection is encrypted, but with sslmode={seen.ssl_mode} whoever stands between could be the server"
+    return warning(_WHAT, f"{told}: add sslmode=verify-full and sslrootcert to DATABASE_URL.")
 
 
 def _schema(server: Server) -> Finding:

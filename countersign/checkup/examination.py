@@ -4,6 +4,7 @@ import asyncio
 
 from countersign.checkup.configuration import check_cookies, check_providers, check_settings
 from countersign.checkup.database import check_database
+from countersign.checkup.files import check_files
 from countersign.checkup.findings import Check, Finding, fault
 from countersign.checkup.keys import check_identity_provider, check_key_ring, check_token_keys
 from countersign.checkup.temporal import check_temporal
@@ -13,6 +14,7 @@ _PATIENCE_SECONDS = 15
 _CHECKS: dict[str, Check] = {
     "settings": check_settings,
     "cookies": check_cookies,
+    "secret files": check_files,
     "key ring": check_key_ring,
     "database": check_database,
     "Temporal": check_temporal,

@@ -10,6 +10,7 @@ from api.jwks import fetch_keys, parse_keys
 from api.tokens import ALGORITHMS
 from countersign.adapters.keyring import load_ring_text
 from countersign.adapters.ring_text import KeyRingInvalid
+from countersign.checkup.files import is_in_a_file
 from countersign.checkup.findings import Finding, fault, ok, warning
 from countersign.domain.errors import Unavailable
 from countersign.settings import Settings
@@ -26,7 +27,9 @@ async def check_key_ring(settings: Settings) -> list[Finding]:
     if ring.masters and settings.mode == "production":
         told = "It holds masters, so the keys of every purpose: give each process its own (countersign keys derive)."
         return [warning("key ring", told)]
-    where = "in the environment" if settings.key_ring.get_secret_value() else "a file of mode 0600"
+    is_setting = bool(settings.key_ring.get_secret_value())
+    is_secret = is_in_a_file(settings, "COUNTERSIGN_KEY_RING")
+    where = "a file of mode 0600" if not is_setting else "a file of secrets" if is_secret else "in the environment"
     return [ok("key ring", f"readable, {where}, keys of 256 bits or more")]
 
 

@@ -1,52 +1,63 @@
 """Temporal as workers and the API reach it: there, private, with the namespace and the search attributes."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from countersign.adapters.temporal import SEARCH_ATTRIBUTES
+from countersign.adapters.temporal import SEARCH_ATTRIBUTES, Frontend
+from countersign.adapters.temporal_tls import NotConnected, Tls, TlsUnusable
 from countersign.checkup.findings import Finding, fault, is_loopback, ok, warning
 from countersign.settings import Settings
+from countersign.wiring import frontend, versions
 
 _WHAT = "Temporal"
 _PATIENCE = timedelta(seconds=5)
 _SHORT = timedelta(days=7)
+_SOON = timedelta(days=14)
 
 
 async def check_temporal(settings: Settings) -> list[Finding]:
     """Return how Temporal is reached, and whether the namespace is made as it must be."""
+    there = frontend(settings)
     try:
-        client = await asyncio.wait_for(_connect(settings), _PATIENCE.total_seconds())
-        return [ok(_WHAT, "reachable"), _privacy(settings), await _retention(client), await _attributes(client)]
-    except (RuntimeError, TimeoutError):
-        return [fault(_WHAT, "It does not answer: see TEMPORAL_ADDRESS, and …_TEMPORAL_TLS and …_TEMPORAL_API_KEY.")]
+        found = [_privacy(there), *_certificate(there.tls)]
+        # Without the codec: no payload is read here.
+        client = await asyncio.wait_for(there.connect_without_keys(), _PATIENCE.total_seconds())
+        found += [await _retention(client), await _attributes(client), *await _builds(client, settings)]
+        return [ok(_WHAT, "reachable"), *found]
+    except (TlsUnusable, NotConnected) as error:
+        return [fault(_WHAT, str(error))]
+    except TimeoutError:
+        return [fault(_WHAT, "It does not answer: see TEMPORAL_ADDRESS.")]
     except RPCError as error:
         told = f"The namespace {settings.temporal_namespace} cannot be looked at ({error.status.name}): make it there."
         return [fault(_WHAT, told)]
 
 
-async def _connect(settings: Settings) -> Client:
-    # Without the codec: no payload is read here.
-    return await Client.connect(
-        settings.temporal_address,
-        namespace=settings.temporal_namespace,
-        api_key=settings.temporal_api_key.get_secret_value() or None,
-        tls=settings.temporal_tls,
-    )
-
-
-def _privacy(settings: Settings) -> Finding:
-    host = settings.temporal_address.rpartition(":")[0]
-    if settings.temporal_tls:
+def _privacy(there: Frontend) -> Finding:
+    if there.is_encrypted:
         return ok(_WHAT, "the connection is encrypted (TLS)")
-    if is_loopback(host):
+    if is_loopback(there.address.rpartition(":")[0]):
         return ok(_WHAT, "on this machine, without TLS")
     told = "The connection is not encrypted; payloads are, but not ids and names: set COUNTERSIGN_TEMPORAL_TLS=true."
     return warning(_WHAT, told)
+
+
+def _certificate(tls: Tls) -> list[Finding]:
+    end = tls.runs_out()
+    if end is None:
+        return []
+    left = end - datetime.now(UTC)
+    if left < timedelta():
+        return []  # connecting tells of it
+    if left < _SOON:
+        told = f"Our certificate runs out on {end:%Y-%m-%d}: put a new one in its place and start the processes anew."
+        return [warning(_WHAT, told)]
+    return [ok(_WHAT, f"our certificate is good until {end:%Y-%m-%d}")]
 
 
 async def _retention(client: Client) -> Finding:
@@ -64,3 +75,21 @@ async def _attributes(client: Client) -> Finding:
     if missing:
         return fault(_WHAT, f"Search attributes are missing; make them (Keyword): {', '.join(missing)}.")
     return ok(_WHAT, "the search attributes are there")
+
+
+async def _builds(client: Client, settings: Settings) -> list[Finding]:
+    what = "workers' builds"
+    seen = await versions(client, settings).read()
+    if seen is None:
+        told = "COUNTERSIGN_BUILD_ID is not set at any worker: a release with other workflows needs patches throughout"
+        return [ok(what, told)]
+    if seen.current is None:
+        return [fault(what, "None is current, so no request begins: countersign versions promote BUILD.")]
+    deserted = [
+        fault(
+            what, f"No worker of {each.build_id} asks for work, and {each.open_workflows} open workflows wait for one."
+        )
+        for each in seen.builds
+        if each.is_deserted
+    ]
+    return deserted or [ok(what, f"{seen.current.build_id} is current, and every build that is needed has workers")]

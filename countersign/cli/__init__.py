@@ -6,7 +6,7 @@ import sys
 import typer
 
 from countersign import logs
-from countersign.cli import audit, fix, keys, requests
+from countersign.cli import audit, fix, keys, requests, versions
 from countersign.cli.accounts import accounts_app, users_app
 from countersign.cli.backup import backup, restore
 from countersign.cli.demo import demo
@@ -45,6 +45,7 @@ groups = {
     "users": users_app,
     "audit": audit.app,
     "keys": keys.app,
+    "versions": versions.app,
 }
 for name, group in groups.items():
     app.add_typer(group, name=name)

@@ -3,11 +3,14 @@
 import os
 from pathlib import Path
 
-from countersign.settings import Settings
+from countersign.settings import Settings, read_settings
 
 
 def command_settings() -> Settings:
-    """Return the settings; without COUNTERSIGN_MODE, what the local stack in the data folder wrote fills the gaps."""
+    """Return the settings; without COUNTERSIGN_MODE, what the local stack in the data folder wrote fills the gaps.
+
+    Raises ``SettingsUnreadable``.
+    """
     # Imported here: see countersign/cli/up.py.
     from countersign.local.environment import ENVIRONMENT_NAME
     from countersign.local.files import read_environment
@@ -16,4 +19,4 @@ def command_settings() -> Settings:
         folder = Path(os.environ.get("COUNTERSIGN_DATA", ".countersign"))
         for name, value in read_environment(folder / ENVIRONMENT_NAME).items():
             os.environ.setdefault(name, value)
-    return Settings()
+    return read_settings()

@@ -163,8 +163,21 @@ def _signal_line(settings: "Settings", signed: "StatementOut", *, codec: str, wi
         *("--name", "account_manager_decision", "--input", json.dumps({"statement": signed.statement})),
         *("--codec-endpoint", codec),
     ]
-    if settings.temporal_tls:
-        words.append("--tls")
+    words += _tls_words(settings)
     # Left to the shell, so that the token itself stands neither on the screen nor in the history.
     token = ' --codec-auth "Bearer $COUNTERSIGN_TOKEN"' if with_token else ""
     return shlex.join(words) + token
+
+
+def _tls_words(settings: "Settings") -> list[str]:
+    from countersign.wiring import frontend
+
+    there = frontend(settings)
+    named = {
+        "--tls-ca-path": there.tls.ca_file,
+        "--tls-cert-path": there.tls.cert_file,
+        "--tls-key-path": there.tls.key_file,
+        "--tls-server-name": there.tls.server_name,
+    }
+    options = [word for option, value in named.items() if value for word in (option, str(value))]
+    return ["--tls", *options] if there.is_encrypted else []

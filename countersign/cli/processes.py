@@ -54,9 +54,10 @@ def worker() -> None:
 def _require_usable(settings: "Settings", purposes: "frozenset[Purpose]") -> None:
     # Told here in a line; later it would be one of the errors that nobody foresaw, whose words are not logged.
     from countersign.adapters.ring_text import KeyRingInvalid
-    from countersign.wiring import SettingsMissing, load_keys, require_service_settings
+    from countersign.wiring import SettingsMissing, frontend, load_keys, require_service_settings
 
     require_service_settings(settings)
+    frontend(settings).tls.config()
     try:
         load_keys(settings, purposes)
     except KeyRingInvalid as error:
@@ -65,10 +66,17 @@ def _require_usable(settings: "Settings", purposes: "frozenset[Purpose]") -> Non
 
 def migrate() -> None:
     """Bring the database schema up to date, as the owner role."""
+    from sqlalchemy.exc import OperationalError
+
+    from countersign.domain.errors import Unavailable
     from countersign.storage.migrate import migrate as apply_migrations
+    from countersign.storage.refusals import why_not
 
     settings = command_settings()
-    apply_migrations((settings.migration_database_url or settings.database_url).get_secret_value())
+    try:
+        apply_migrations((settings.migration_database_url or settings.database_url).get_secret_value())
+    except OperationalError as error:
+        raise Unavailable(f"The database: {why_not(error)}") from None
 
 
 def seed() -> None:

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from temporalio.service import RPCError
 
 from countersign.adapters.keyring import Purpose
+from countersign.adapters.temporal_tls import NotConnected
 from countersign.cli.context import command_settings
 from countersign.domain.errors import Unavailable
 from countersign.domain.messages import Actor, ActorKind
@@ -29,8 +30,8 @@ async def opened(*, temporal: bool = False, purposes: frozenset[Purpose] = OPS_P
     async with AsyncExitStack() as stack:
         try:
             core = await stack.enter_async_context(parts(settings, purposes=purposes, lazy=not temporal))
-        except RuntimeError:
-            raise Unavailable(f"Temporal does not answer at {settings.temporal_address}.") from None
+        except NotConnected as error:
+            raise Unavailable(str(error)) from None
         async with core.database.connection() as connection:
             await require_fitting(connection, core.keys)
         try:

@@ -1,6 +1,7 @@
 """Delivering a message to a request's workflow and bringing back the verdict."""
 
 import asyncio
+import logging
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from countersign.adapters.temporal import answered_within
+from countersign.adapters.temporal_tls import why_not
 from countersign.domain.errors import BY_SLUG, DomainError, Unavailable
 from countersign.domain.messages import AGAIN, AnyMessage, Verdict
 from countersign.effects.ending import is_overdue
@@ -20,6 +22,7 @@ from countersign.effects.work import Desk, found
 from countersign.storage import requests, verdicts
 from countersign.storage.requests import Address
 
+_LOG = logging.getLogger(__name__)
 # Temporal allows 10 updates in flight a workflow, and shares local activities among too many of them.
 _AT_ONCE = 4
 # How long an update that a failure of ours has ended is not tried again.
@@ -65,7 +68,8 @@ class Messenger:
             if error.status not in _GONE:
                 raise _unanswered() from None
             await self._answer_gone(request.id, key)
-        except RuntimeError:  # a lazy client that never reached Temporal
+        except RuntimeError as error:  # a lazy client that never reached Temporal
+            _LOG.warning("%s", why_not(error, address=self.client.service_client.config.target_host))
             raise _unanswered() from None
 
     async def _ask(self, request: Address, message: AnyMessage, key: str) -> None:

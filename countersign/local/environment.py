@@ -9,6 +9,8 @@ from countersign.local.issuer import ISSUER
 from countersign.local.tcp_ports import LOOPBACK, Ports
 
 ENVIRONMENT_NAME = "stack.env"
+# The same whatever the code: there is only the code of now, and what began under that of before goes on with it.
+LOCAL_BUILD = "local"
 IDENTITY_PATH = "/local/identity"
 _OWN_PREFIX = "COUNTERSIGN_"
 
@@ -29,6 +31,7 @@ def stack_variables(*, data: Path, ports: Ports, key_ring_file: Path, jwks_file:
         **own_variables(),
         "COUNTERSIGN_MODE": "local",
         "COUNTERSIGN_DATA": str(data),
+        "COUNTERSIGN_BUILD_ID": LOCAL_BUILD,
         "COUNTERSIGN_API_HOST": LOOPBACK,
         "COUNTERSIGN_API_PORT": str(ports.api),
         "COUNTERSIGN_KEY_RING_FILE": str(key_ring_file),

@@ -16,7 +16,7 @@ from countersign.adapters.keyring import derive_ring, load_ring_text, new_key_ri
 from countersign.adapters.ring_file import replace_ring_file
 from countersign.local.data_folder import hold_data_folder, wipe
 from countersign.local.demo import seed
-from countersign.local.environment import ENVIRONMENT_NAME, stack_variables
+from countersign.local.environment import ENVIRONMENT_NAME, LOCAL_BUILD, stack_variables
 from countersign.local.errors import StackError, StopRequested
 from countersign.local.files import write_environment, write_private
 from countersign.local.issuer import load_or_make_issuer
@@ -28,9 +28,9 @@ from countersign.local.tcp_ports import LOOPBACK, Ports, require_free
 from countersign.local.temporal_server import EmbeddedTemporal, prepare_namespace, temporal_command
 from countersign.local.voice import Voice
 from countersign.local.welcome import Addresses, welcome
-from countersign.settings import Settings
+from countersign.settings import Settings, read_settings
 from countersign.storage.migrate import migrate
-from countersign.wiring import API_PURPOSES, WORKER_PURPOSES, held_purposes
+from countersign.wiring import API_PURPOSES, WORKER_PURPOSES, frontend, held_purposes, version_changes
 
 _READY_SECONDS = 60.0
 _WORKER_GRACE_SECONDS = 15.0
@@ -72,7 +72,7 @@ class _Stack:
         self._supervisor = supervisor
         self._voice = voice
         self._began_at = time.monotonic()
-        outside = Settings()
+        outside = read_settings()
         self._external_database = outside.database_url.get_secret_value()
         self._migration_database = outside.migration_database_url.get_secret_value() or self._external_database
         self._external_temporal = _named("TEMPORAL_ADDRESS", "COUNTERSIGN_TEMPORAL_ADDRESS")
@@ -94,6 +94,7 @@ class _Stack:
         self._start_own("worker", grace_seconds=_WORKER_GRACE_SECONDS)
         self._start_own("api")
         self._supervisor.wait_until(self._api_is_ready, what="api", seconds=_READY_SECONDS)
+        self._guarded("making the worker's build current", lambda: asyncio.run(self._make_current()))
         self._voice.show(welcome(self._addresses(), seconds=time.monotonic() - self._began_at))
         self._supervisor.watch()
         raise StopRequested
@@ -149,16 +150,13 @@ class _Stack:
     def _await_temporal(self) -> None:
         if self._temporal:
             self._supervisor.wait_until(self._temporal.is_ready, what="temporal", seconds=_READY_SECONDS)
-        settings = Settings()
-        asyncio.run(
-            prepare_namespace(
-                address=settings.temporal_address,
-                namespace=settings.temporal_namespace,
-                api_key=settings.temporal_api_key.get_secret_value(),
-                tls=settings.temporal_tls,
-            )
-        )
+        asyncio.run(prepare_namespace(frontend(Settings())))
         self._voice.say("Temporal is ready")
+
+    async def _make_current(self) -> None:
+        settings = Settings()
+        client = await frontend(settings).connect_without_keys()
+        await version_changes(client, settings, identity="countersign up").make_current(LOCAL_BUILD)
 
     def _write_environment(self) -> None:
         key_ring_file = self._data / "key-ring.json"

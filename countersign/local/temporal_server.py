@@ -20,7 +20,8 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, Register
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from countersign.adapters.temporal import SEARCH_ATTRIBUTES
+from countersign.adapters.temporal import SEARCH_ATTRIBUTES, Frontend
+from countersign.adapters.temporal_tls import NotConnected
 from countersign.local.errors import StackError
 from countersign.local.programs import Program, last_line
 from countersign.local.tcp_ports import LOOPBACK
@@ -110,21 +111,21 @@ def temporal_command() -> str:
     return found
 
 
-async def prepare_namespace(*, address: str, namespace: str, api_key: str = "", tls: bool = False) -> None:
-    """Register the namespace and the search attributes at ``address`` where they are missing; safe to repeat.
+async def prepare_namespace(server: Frontend) -> None:
+    """Register the namespace and the search attributes at ``server`` where they are missing; safe to repeat.
 
     Raises StackError when the server does not answer or does not permit it.
     """
     try:
-        client = await Client.connect(address, namespace=namespace, api_key=api_key or None, tls=tls)
-    except RuntimeError as error:
-        raise StackError(f"Temporal does not answer at {address}") from error
+        client = await server.connect_without_keys()
+    except NotConnected as error:
+        raise StackError(str(error)) from error
     try:
         await _ensure_namespace(client)
         await _ensure_search_attributes(client)
     except RPCError as error:
         raise StackError(
-            f"namespace {namespace} at {address} could not be prepared ({error.status.name}): "
+            f"namespace {server.namespace} at {server.address} could not be prepared ({error.status.name}): "
             f"make it there with the Keyword search attributes {', '.join(SEARCH_ATTRIBUTES)}"
         ) from error
 

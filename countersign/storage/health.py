@@ -8,10 +8,9 @@ from countersign.storage.database import Connection, one, scalar
 
 
 class Server(BaseModel, frozen=True):
-    """The server's clock, whether the connection is encrypted, and the schema's revision."""
+    """The server's clock, and the schema's revision."""
 
     now: datetime
-    is_encrypted: bool
     revision: str | None = None
 
 
@@ -26,9 +25,7 @@ class Rights(BaseModel, frozen=True):
 
 async def read_server(connection: Connection) -> Server | None:
     """Return what the server says of itself; the revision is None where there is no schema."""
-    query = """SELECT clock_timestamp() AS now,
-                   coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false) AS is_encrypted"""
-    server = await one(connection, Server, query)
+    server = await one(connection, Server, "SELECT clock_timestamp() AS now")
     if server is None or not await scalar(connection, "SELECT to_regclass('alembic_version') IS NOT NULL"):
         return server
     revision = await scalar(connection, "SELECT version_num FROM alembic_version")

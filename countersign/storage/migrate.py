@@ -14,15 +14,10 @@ def migrate(url: str, *, revision: str = "head") -> None:
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
-    config.attributes["url"] = _for_sqlalchemy(url)
+    config.attributes["url"] = url
     command.upgrade(config, revision)
 
 
 def newest_revision() -> str | None:
     """Return the revision that the migrations of this release lead to."""
     return ScriptDirectory(str(_SCRIPTS)).get_current_head()
-
-
-def _for_sqlalchemy(url: str) -> str:
-    _, _, rest = url.partition("://")
-    return f"postgresql+psycopg://{rest}"

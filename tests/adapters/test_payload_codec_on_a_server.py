@@ -18,7 +18,7 @@ from temporalio.worker import Worker
 from countersign.adapters.keyring import KeyRing
 from countersign.adapters.message_guard import MessageGuard
 from countersign.adapters.payload_codec import endpoint_codec
-from countersign.adapters.temporal import connect
+from countersign.adapters.temporal import Frontend
 from tests.adapters.codec_workflow import Child, Everything, Listener, Note, echo, fail
 
 Handle = WorkflowHandle[Any, list[str]]
@@ -37,7 +37,7 @@ async def client(temporal_address: str, key_ring: KeyRing) -> Client:
     async with asyncio.timeout(30):
         while True:
             try:
-                client = await connect(address=temporal_address, namespace="default", key_ring=key_ring)
+                client = await Frontend(temporal_address).connect(key_ring)
                 await client.count_workflows("WorkflowId = 'none'")
             except (RuntimeError, RPCError):
                 await asyncio.sleep(0.05)

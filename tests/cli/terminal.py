@@ -11,7 +11,6 @@ from temporalio.client import Client
 from typer.testing import CliRunner, Result
 
 from countersign.adapters.keyring import Purpose, load_key_ring
-from countersign.adapters.temporal import connect
 from countersign.cli import app
 from countersign.cli.demo_walk import Walk
 from countersign.cli.http import Api
@@ -21,6 +20,7 @@ from countersign.local.environment import ENVIRONMENT_NAME
 from countersign.local.files import read_environment
 from countersign.local.sign_in import demo_token
 from countersign.settings import Settings
+from countersign.wiring import frontend
 
 _OURS = ("COUNTERSIGN_", "DATABASE_URL", "TEMPORAL_ADDRESS")
 
@@ -88,13 +88,9 @@ class Terminal:
         return asyncio.run(now())
 
     async def _client(self) -> Client:
-        return await connect(
-            address=self.settings.temporal_address,
-            namespace=self.settings.temporal_namespace,
-            key_ring=load_key_ring(
-                json_text="", file=self.settings.key_ring_file, purposes=frozenset({Purpose.PAYLOAD})
-            ),
-        )
+        purposes = frozenset({Purpose.PAYLOAD})
+        keys = load_key_ring(json_text="", file=self.settings.key_ring_file, purposes=purposes)
+        return await frontend(self.settings).connect(keys)
 
 
 class Silent(Narrator):

@@ -13,6 +13,7 @@ from countersign.adapters.ring_text import RingText
 from countersign.checkup.configuration import check_cookies, check_providers, check_settings
 from countersign.checkup.database import check_database
 from countersign.checkup.examination import examine
+from countersign.checkup.files import check_files
 from countersign.checkup.findings import Finding, Level, is_loopback
 from countersign.checkup.keys import check_identity_provider, check_key_ring, check_token_keys
 from countersign.checkup.temporal import check_temporal
@@ -21,6 +22,7 @@ from countersign.local.postgres import EmbeddedPostgres
 from countersign.settings import HttpLimits, Quotas, Settings
 from countersign.wiring import WORKER_PURPOSES
 from tests.cli.terminal import Terminal
+from tests.support.certificates import Authority
 from tests.support.databases import OwnDatabase
 from tests.support.jwks import JwksServer
 
@@ -135,6 +137,44 @@ async def test_a_key_ring_that_others_can_read_is_a_fault(tmp_path: Path) -> Non
 
     ring.chmod(0o640)
     assert "chmod 600" in told(await check_key_ring(sound(key_ring_file=ring)))
+
+
+async def test_files_of_secrets_that_every_user_can_read_are_a_warning(tmp_path: Path) -> None:
+    secret, other, tls = (tmp_path / name for name in ("countersign_twilio_auth_token", "of-something-else", "tls.key"))
+    for file in (secret, other, tls):
+        file.write_text("hush")
+        file.chmod(0o640)
+    settings = sound(secrets=tmp_path, temporal_tls_key_file=tls)
+    assert levels(await check_files(settings)) == {"ok"}
+
+    for file in (secret, other, tls):
+        file.chmod(0o644)
+    found = await check_files(settings)
+
+    assert [each.level for each in found] == [Level.WARNING, Level.WARNING]
+    assert str(secret) in told(found, Level.WARNING)
+    assert str(tls) in told(found, Level.WARNING)
+    assert "hush" not in told(found, Level.WARNING)
+
+
+async def test_a_key_ring_in_a_file_of_secrets_is_not_one_in_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "countersign_key_ring").write_text("…")
+    settings = sound(secrets=tmp_path, key_ring=SecretStr(derive_ring(RingText.new(), WORKER_PURPOSES).dump()))
+
+    assert levels(await check_settings(settings)) == {"ok"}
+    assert "a file of secrets" in told(await check_key_ring(settings), Level.OK)
+
+
+async def test_a_file_for_tls_that_cannot_be_read_is_a_fault(settings: Settings, tmp_path: Path) -> None:
+    client = Authority(tmp_path, "authority").certify("client")
+
+    found = await check_temporal(
+        settings.model_copy(
+            update={"temporal_tls_cert_file": client.certificate, "temporal_tls_key_file": tmp_path / "nowhere"}
+        )
+    )
+
+    assert "COUNTERSIGN_TEMPORAL_TLS_KEY_FILE cannot be read" in told(found)
 
 
 async def test_a_key_of_128_bits_is_a_fault_and_is_not_shown() -> None:
