@@ -11,6 +11,7 @@ from countersign.cli.accounts import accounts_app, users_app
 from countersign.cli.backup import backup, restore
 from countersign.cli.demo import demo
 from countersign.cli.doctor import doctor
+from countersign.cli.housekeeping import housekeeping
 from countersign.cli.people import otp, token
 from countersign.cli.processes import api, migrate, seed, worker
 from countersign.cli.up import up
@@ -36,7 +37,7 @@ def main() -> None:
         sys.exit(1)
 
 
-for command in (up, demo, doctor, api, worker, migrate, seed, token, otp, backup, restore):
+for command in (up, demo, doctor, api, worker, migrate, seed, token, otp, backup, restore, housekeeping):
     app.command()(command)
 groups = {
     "requests": requests.app,

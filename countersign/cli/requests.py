@@ -159,13 +159,13 @@ async def _reconcile(*, heal: bool) -> "list[Difference]":
 
 
 async def _find(core: "Parts", request_id: UUID) -> "Request":
-    from countersign.domain.errors import NotFound
+    from countersign.domain.errors import NO_SUCH_REQUEST, NotFound
     from countersign.storage import requests
 
     async with core.database.connection() as connection:
         request = await requests.get(connection, request_id)
     if request is None:
-        raise NotFound("There is no such request.")
+        raise NotFound(NO_SUCH_REQUEST)
     return request
 
 

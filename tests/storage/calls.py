@@ -6,7 +6,7 @@ Their values go by the names of their parameters: whoever writes a function with
 import hashlib
 import inspect
 from collections.abc import Awaitable, Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
@@ -28,6 +28,7 @@ from countersign.storage import (
     managing,
     oversight,
     requests,
+    retention,
     stops,
     users,
     verdicts,
@@ -46,6 +47,7 @@ from tests.support.crowd import Crowd, identity, session_name
 
 Function = Callable[..., Awaitable[object]]
 NOW = datetime.now(UTC)
+LONG_AGO = NOW - timedelta(days=400)
 ACCOUNT, USER, NOBODY = identity("account", 1), identity("user", 1), identity("nobody", 1)
 CREDENTIAL, REQUEST, NOTICE = identity("credential", 200), identity("request", 200), identity("notice", 1)
 TOKEN = b"t" * 32
@@ -134,6 +136,11 @@ _SPECIAL: dict[Function, list[dict[str, Any]]] = {
         )
     ],
     requests.insert: [{"new": _NEW_REQUEST}],
+    retention.count_old: [{"table": table} for table in retention._OLD],
+    retention.remove_notices: [{"before": LONG_AGO}],
+    retention.remove_requests: [{"before": LONG_AGO}],
+    retention.remove_sms_days: [{"before": LONG_AGO}],
+    retention.remove_stops: [{"before": LONG_AGO}],
     requests.of_account: [{"only_open": True}, {"only_open": False}],
     requests.every: [{"only_open": True}, {"only_open": False}],
     requests.update: [{"columns": {"reminders": 1}}],
