@@ -9,7 +9,8 @@ from activities.names import HOUSEKEEPING
 from countersign.domain.housekeeping import Swept
 
 _LONGEST = timedelta(hours=12)
-_HEARTBEAT = timedelta(seconds=30)
+# Longer than the database lets a batch take.
+_HEARTBEAT = timedelta(seconds=15)
 
 
 @workflow.defn(name=HOUSEKEEPING)

@@ -76,5 +76,5 @@ async def _in_batches(desk: Desk, remove: Removal, before: datetime) -> AsyncGen
             removed = await remove(connection, before=before, limit=_AT_ONCE)
         if not any(removed.values()):
             return
-        yield removed
+        yield {table: count for table, count in removed.items() if count}
         await asyncio.sleep(_PAUSE_SECONDS)
