@@ -6,7 +6,7 @@ import sys
 import typer
 
 from countersign import logs
-from countersign.cli import audit, fix, keys, requests
+from countersign.cli import audit, credentials, fix, keys, notices, requests, staff
 from countersign.cli.accounts import accounts_app, users_app
 from countersign.cli.backup import backup, restore
 from countersign.cli.demo import demo
@@ -39,8 +39,12 @@ def main() -> None:
 
 for command in (up, demo, doctor, api, worker, migrate, seed, token, otp, backup, restore, housekeeping):
     app.command()(command)
+users_app.command()(staff.find)
+users_app.command()(staff.add)
 groups = {
     "requests": requests.app,
+    "notices": notices.app,
+    "credentials": credentials.app,
     "fix": fix.app,
     "accounts": accounts_app,
     "users": users_app,

@@ -33,7 +33,7 @@ from countersign.storage import (
     users,
     verdicts,
 )
-from countersign.storage.challenges import NewChallenge
+from countersign.storage.challenges import NewChallenge, Settled
 from countersign.storage.credentials import NewCredential
 from countersign.storage.ledger import IdempotencyRecord
 from countersign.storage.oversight import Narrowing
@@ -66,7 +66,7 @@ _NAMED: dict[str, Any] = {
     "statement_id": "x", "token_hash": TOKEN, "kept": TOKEN, "code_mac": TOKEN, "sealed": TOKEN, "totp_seed": TOKEN,
     "changed": ["x"], "macs": [RecoveryCodeMac(code_mac=TOKEN, key_id="k")], "prime_liquidity": True,
     "status": CredentialStatus.ACTIVE, "role": Role.MEMBER, "step": Step.TWO_FACTOR_CODE, "channel": Channel.SMS,
-    "delivery": Delivery.SENT, "outcome": Outcome.CANCELLED, "kind": CredentialKind.API_KEY,
+    "settled": Settled(Delivery.SENT), "provider_id": "x", "outcome": Outcome.CANCELLED, "kind": CredentialKind.API_KEY,
     "method": TwoFactorMethod.AUTHENTICATOR, "effect": StopEffect.CANCELLED,
     "window": Window(number=2, opened_at=NOW, expires_at=NOW),
     "verdict": StoredVerdict(kind="x", problem=None, detail=None, extra={}), "narrowing": Narrowing(),

@@ -13,6 +13,14 @@ CREATE INDEX notices_of_stop ON notices (stop_id) WHERE stop_id IS NOT NULL;
 CREATE INDEX stops_expired ON stops (expires_at);
 CREATE INDEX recovery_codes_used ON recovery_codes (used_at) WHERE used_at IS NOT NULL;
 
+-- What ops ask of a send: when the provider took it or refused, under which id it knows it, at which try ------------
+ALTER TABLE code_sends
+    ADD COLUMN settled_at timestamptz,
+    ADD COLUMN provider_id text,
+    ADD COLUMN tries integer;
+ALTER TABLE notices ADD COLUMN provider_id text;
+CREATE INDEX notices_of_account ON notices (account_id, created_at DESC);
+
 CREATE FUNCTION require_age(before timestamptz, age interval) RETURNS void LANGUAGE plpgsql
     SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
