@@ -4,13 +4,13 @@ import asyncio
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
 
 from countersign.cli.context import command_settings
-from countersign.cli.output import console, listing, moment, print_json
+from countersign.cli.output import console, fields, listing, moment, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -52,6 +52,12 @@ def list_accounts(
     out = console()
     out.print(table)
     out.print("\nWrong: codes in a row. Open: requests.")
+
+
+@accounts_app.command()
+def show(account_id: AccountId) -> None:
+    """Show an account with its owners and the account managers who look after it."""
+    console().print(fields(asyncio.run(_show(account_id))))
 
 
 @accounts_app.command()
@@ -130,6 +136,23 @@ async def _accounts() -> "list[AccountOverview]":
 
     async with opened() as core, core.database.connection() as connection:
         return await oversight.every_account(connection)
+
+
+async def _show(account_id: UUID) -> dict[str, Any]:
+    from countersign.cli.server_side import opened
+    from countersign.effects.work import found
+    from countersign.storage import accounts, users
+
+    async with opened() as core, core.database.connection() as connection:
+        account = found(await accounts.get(connection, account_id))
+        owners, managers = (
+            await accounts.owners(connection, account_id),
+            await accounts.managers(connection, account_id),
+        )
+        names = await users.names(connection, {*owners, *managers})
+    people = {"owners": owners, "account managers": managers}
+    named = {role: [f"{each} {names[each]}" for each in ids] or ["none"] for role, ids in people.items()}
+    return {**account.model_dump(), **named}
 
 
 async def _on_account(account_id: UUID, effect: "Callable[[Work], Awaitable[None]]") -> None:
