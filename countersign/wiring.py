@@ -10,6 +10,7 @@ from temporalio.client import Client
 from temporalio.common import WorkerDeploymentVersion
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig, WorkflowRunner
 
+from activities.housekeeping import HousekeepingActivities
 from activities.reconciling import ReconcilingActivities
 from activities.requests import RequestActivities
 from activities.sending import SendingActivities
@@ -28,7 +29,7 @@ from countersign.dispatch.dispatcher import Dispatcher
 from countersign.dispatch.messenger import Messenger
 from countersign.dispatch.outbox import Outbox
 from countersign.dispatch.reconcile import Reconciler
-from countersign.dispatch.reconcile_schedule import ReconcileSchedule
+from countersign.dispatch.schedules import Schedules
 from countersign.dispatch.version_changes import VersionChanges
 from countersign.dispatch.versions import Versions
 from countersign.domain.errors import DomainError
@@ -242,9 +243,9 @@ def reconciler(core: Parts) -> Reconciler:
     return Reconciler(client=core.client, desk=core.desk, task_queue=core.settings.task_queue)
 
 
-def reconcile_schedule(core: Parts) -> ReconcileSchedule:
-    """Return the schedule that has them compared."""
-    return ReconcileSchedule(client=core.client, task_queue=core.settings.task_queue)
+def schedules(core: Parts) -> Schedules:
+    """Return what runs by itself, in Temporal."""
+    return Schedules(client=core.client, task_queue=core.settings.task_queue)
 
 
 def versions(client: Client, settings: Settings) -> Versions:
@@ -297,6 +298,7 @@ def worker(
             requests.await_storage,
             sending.send_code,
             ReconcilingActivities(reconciler(core).heal_all).reconcile,
+            HousekeepingActivities(core.desk).keep_house,
         ],
         deployment_config=_deployment(core.settings),
         workflow_runner=runner or (UnsandboxedWorkflowRunner() if core.settings.build_id else WithoutVersions()),

@@ -11,7 +11,7 @@ from countersign.domain.requests import Journey
 ENDS_SOON = VersioningBehavior.PINNED
 # Waits for an account manager without end, and no build is kept for so long: patches let it move, at whatever step.
 MAY_WAIT_FOR_YEARS = VersioningBehavior.AUTO_UPGRADE
-# Begun anew every few minutes, with nothing in it that a build could disagree about.
+# A schedule begins it anew; it is one activity, about which no builds could disagree.
 IS_SHORT = VersioningBehavior.AUTO_UPGRADE
 
 # The journeys of the second kind.

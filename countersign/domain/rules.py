@@ -4,6 +4,8 @@ import re
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 
+# As long as the database keeps what is over, whatever the settings say (migration 0010).
+_LEAST_KEPT = {"requests_kept": timedelta(days=30), "notices_kept": timedelta(days=7)}
 _CODES = re.compile(r"(\s*[0-9]{1,3}\s*(,|$))*")
 
 
@@ -63,6 +65,12 @@ class Rules:
     """Characters that the name of a key may have."""
     credentials_per_account: int = 100
     """Credentials that an account may have."""
+    requests_kept: timedelta = timedelta(days=400)
+    """How long a request is kept, counted from its end."""
+    notices_kept: timedelta = timedelta(days=90)
+    """How long a mail is kept after it went out, a link after it ran out, a recovery code after it was used."""
+    trail_kept: timedelta = timedelta(days=400)
+    """How long audit events stay in the database before ops are told that they may be archived."""
 
     def __post_init__(self) -> None:
         """Raise ``ValueError`` naming the numbers below zero: a limit that nothing can keep is a slip of the pen."""
@@ -73,6 +81,9 @@ class Rules:
             raise ValueError("requests_per_hour is 0: nobody could begin anything.")
         if not _CODES.fullmatch(self.sms_countries):
             raise ValueError("sms_countries are country calling codes by commas: 1, 44.")
+        for name, least in _LEAST_KEPT.items():
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} is less than {least.days} days, which the database keeps at the least.")
 
     @property
     def sms_country_codes(self) -> frozenset[int]:

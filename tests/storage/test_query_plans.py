@@ -14,7 +14,17 @@ from psycopg import sql
 from psycopg.rows import TupleRow, tuple_row
 
 from countersign.local.postgres import EmbeddedPostgres
-from countersign.storage import checkpoints, figures, key_uses, managing, oversight, requests, sealed_values
+from countersign.storage import (
+    checkpoints,
+    figures,
+    key_uses,
+    looking_up,
+    managing,
+    oversight,
+    requests,
+    retention,
+    sealed_values,
+)
 from countersign.storage.database import Connection
 from tests.storage.calls import Function, calls_of, functions
 from tests.support.crowd import Crowd, identity
@@ -42,6 +52,8 @@ WHOLE: dict[Function, tuple[set[str], str]] = {
     figures.open_requests: ({"requests", "requests_open_of_user", "requests_open_of_account"}, FIGURE),
     figures.waits: ({"notices_waiting", "notices_due", "requests_waiting"}, FIGURE),
     key_uses.every: ({*LARGE, *LESS_LARGE, "requests_revealed", "requests_open_of_account"}, KEEPING),
+    looking_up.mails_waiting: ({"notices_waiting", "notices_due"}, OF_FEW),
+    looking_up.people: ({"users"}, "any part of a name may be looked for, in an operator's hand"),
     managing.find: ({"credentials_session_name"}, "any part of a name may be looked for, among FIX credentials alone"),
     managing.queue: ({"requests_waiting"}, IN_ORDER),
     managing.waiting: ({"requests_waiting"}, IN_ORDER),
@@ -49,6 +61,8 @@ WHOLE: dict[Function, tuple[set[str], str]] = {
     oversight.search: ({"accounts", "requests_newest"}, f"{IN_ORDER}; any part of an account's name may be looked for"),
     requests.claim_nudges: ({"requests_to_nudge"}, OF_FEW),
     requests.every: ({"requests_newest", "requests", "sort"}, "comparing all that is open with Temporal"),
+    retention.archivable_until: ({"accounts", "accounts_pkey"}, "once a day, all accounts against what is signed"),
+    retention.count_old: ({"notices_of_stop"}, "in an operator's hand: before housekeeping is done by hand"),
     sealed_values.reveals_under_others: ({"requests_revealed"}, KEEPING),
     sealed_values.secrets_under_others: ({"credentials"}, KEEPING),
     sealed_values.seeds_under_others: ({"users"}, KEEPING),
