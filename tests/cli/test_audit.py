@@ -29,6 +29,27 @@ def test_a_checkpoint_is_written_when_something_is_new_and_stands_in_the_file_to
     assert str(SUMMIT.id) in last["document"] or json.loads(last["document"])["heads"] != []
 
 
+def test_a_production_process_with_the_keys_of_a_worker_keeps_a_checkpoint_file_that_no_worker_has(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    ring, file = tmp_path / "ring.json", tmp_path / "audit.jsonl"
+    terminal.run("keys", "derive", "--for", "worker", "--to", str(ring))
+    terminal.asked_for_activation()
+    told = {
+        "COUNTERSIGN_MODE": "production",
+        "DATABASE_URL": terminal.settings.database_url.get_secret_value(),
+        "COUNTERSIGN_KEY_RING": ring.read_text(),
+        "COUNTERSIGN_AUDIT_CHECKPOINT_FILE": str(file),
+    }
+
+    terminal.run("audit", "checkpoint", **told)
+    once = file.read_bytes()
+    terminal.run("audit", "checkpoint", **told)
+
+    assert file.read_bytes() == once
+    assert terminal.run("audit", "verify", "--checkpoints", str(file), **told).startswith("Verified ")
+
+
 def test_an_export_is_verified_by_itself_and_holds_no_secret(terminal: Terminal, tmp_path: Path) -> None:
     file = tmp_path / "export.jsonl"
 
