@@ -1,11 +1,17 @@
 """Every setting, read from the environment (prefix ``COUNTERSIGN_`` unless an alias is given)."""
 
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
 from pydantic import AliasChoices, BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+)
 
 from countersign.domain.rules import Rules
 
@@ -98,6 +104,20 @@ class Settings(BaseSettings):
     http: HttpLimits = HttpLimits()
     quotas: Quotas = Quotas()
     rules: Rules = Rules()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the parameters that pydantic-settings names
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return where settings come from: the environment, then files of secrets named like it in lower case."""
+        folder = Path(os.environ.get("COUNTERSIGN_SECRETS", "/run/secrets"))
+        files = SecretsSettingsSource(settings_cls, secrets_dir=folder if folder.is_dir() else None)
+        return init_settings, env_settings, files
 
     @property
     def is_https(self) -> bool:
