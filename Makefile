@@ -9,6 +9,7 @@ ARGS ?=
 # The path is part of the stamp: a virtual environment that was moved or copied still points to where it was.
 STAMP := .venv/installed-$(shell { pwd; cat requirements.lock pyproject.toml; } | cksum | cut -d ' ' -f 1)
 RUN := .venv/bin/python -m
+FILLED := tests/deployment/filled.env
 PIP := $(RUN) pip --quiet --disable-pip-version-check --no-input
 
 help:  ## List what there is
@@ -34,22 +35,33 @@ bench: $(STAMP)  ## Measure what an approval costs (ARGS="waiting": with 20,000 
 mutants: $(STAMP)  ## Run the mutation tests (ARGS="codes seal": of these groups or modules)
 	@exec $(RUN) tests.mutation $(ARGS)
 
-check: $(STAMP)  ## Lint, format, types, architecture, manifests, known holes in dependencies
+check: $(STAMP)  ## Lint, format, types, architecture, known holes in dependencies, files of the deployment
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy
 	@.venv/bin/python -c 'from importlinter.cli import lint_imports_command as lint; lint()'
-	@$(RUN) yamllint --strict --config-file deploy/kubernetes/.yamllint deploy/kubernetes
-	@$(RUN) tests.kubernetes
 	@$(RUN) tests.support.audit_dependencies requirements.lock
+	@.venv/bin/hadolint Dockerfile
+	@.venv/bin/shellcheck deploy/*.sh deploy/make-secrets .ci/run
+	@.venv/bin/yamllint --strict docker-compose.yml deploy
+	@$(RUN) tests.kubernetes
+	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
+	@.venv/bin/podman-compose --env-file $(FILLED) config >/dev/null
+	@.venv/bin/caddy fmt --diff deploy/Caddyfile >/dev/null
+	@said=$$(.venv/bin/caddy validate --config deploy/Caddyfile --adapter caddyfile --envfile $(FILLED) 2>&1) || { echo "$$said"; exit 1; }
 
 # Where the browser is stands in the file: one that was removed meanwhile is looked for again.
 browser: $(STAMP)  ## See that there is a Chromium for the browser tests
 	@test -x "$$(cat .venv/browser 2>/dev/null)" || $(RUN) tests.support.install_browser .venv/browser
 
+COMPILE := UV_CUSTOM_COMPILE_COMMAND='make lock' $(RUN) uv pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links
+
+# One lock for all, and of the same versions two for the image: what runs there, and what builds the package.
 lock: $(STAMP)  ## Pin the dependencies anew (ARGS=--upgrade: to their newest versions)
-	@UV_CUSTOM_COMPILE_COMMAND='make lock' $(RUN) uv pip compile --quiet --universal --python-version 3.11 \
-		--generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links --extra dev $(ARGS) pyproject.toml -o requirements.lock
+	@$(COMPILE) --extra dev --extra local $(ARGS) pyproject.toml -o requirements.lock
+	@$(COMPILE) --constraint requirements.lock pyproject.toml -o requirements-run.lock
+	@$(COMPILE) --constraint requirements.lock --group build -o requirements-build.lock
 
 install: $(STAMP)  ## Install everything into .venv
 

@@ -1,8 +1,14 @@
 #!/bin/sh
 # Runs once, when the volume is new: the databases' roles, each with its own password.
 set -eu
-psql --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" \
-    --set temporal="$TEMPORAL_DB_PASSWORD" --set owner="$COUNTERSIGN_OWNER_PASSWORD" --set app="$COUNTERSIGN_APP_PASSWORD" <<'SQL'
+export SECRETS="${SECRETS:-/run/secrets}"
+psql --set ON_ERROR_STOP=1 --username "${POSTGRES_USER:-postgres}" <<'SQL'
+-- Whatever goes wrong, no password is logged.
+SET log_statement = none;
+SET log_min_error_statement = panic;
+\set temporal `cat "$SECRETS/temporal_database_password"`
+\set owner `cat "$SECRETS/countersign_owner_password"`
+\set app `cat "$SECRETS/countersign_app_password"`
 CREATE ROLE temporal LOGIN CREATEDB PASSWORD :'temporal';
 CREATE ROLE countersign_owner LOGIN CREATEROLE PASSWORD :'owner';
 CREATE ROLE countersign_app NOLOGIN;

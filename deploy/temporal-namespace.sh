@@ -1,11 +1,11 @@
 #!/bin/sh
 # Makes the namespace and the search attributes that Countersign uses; safe to repeat.
 set -eu
+tool() { temporal operator "$@" --namespace "$COUNTERSIGN_TEMPORAL_NAMESPACE"; }
 until temporal operator cluster health; do sleep 1; done
-temporal operator namespace describe --namespace "$COUNTERSIGN_TEMPORAL_NAMESPACE" ||
-    temporal operator namespace create --namespace "$COUNTERSIGN_TEMPORAL_NAMESPACE" --retention 30d
-until temporal operator search-attribute list --namespace "$COUNTERSIGN_TEMPORAL_NAMESPACE"; do sleep 1; done
+tool namespace describe >/dev/null 2>&1 || tool namespace create --retention 30d
+# The frontend learns of a new namespace after a while.
+until tool search-attribute list >/dev/null; do sleep 1; done
 for name in AccountId CredentialKind ApprovalStep SessionName; do
-    temporal operator search-attribute create --namespace "$COUNTERSIGN_TEMPORAL_NAMESPACE" --name "$name" --type Keyword ||
-        temporal operator search-attribute list --namespace "$COUNTERSIGN_TEMPORAL_NAMESPACE" | grep -qw "$name"
+    tool search-attribute create --name "$name" --type Keyword
 done

@@ -98,6 +98,31 @@ def retire(key_id: Annotated[str, typer.Argument(metavar="ID")], *, printed: Pri
 
 
 @app.command()
+def new(
+    *,
+    to: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write it there, mode 0600; never over another.")
+    ] = None,
+    printed: Annotated[bool, typer.Option("--print", help="Print it, key material included.")] = False,
+) -> None:
+    """Make a ring of masters with one random key: once, for a new deployment."""
+    from countersign.adapters.keyring import new_key_ring_json
+    from countersign.adapters.ring_file import replace_ring_file
+    from countersign.adapters.ring_text import KeyRingInvalid
+    from countersign.cli.key_ring import say
+
+    if to is not None and to.exists():
+        raise KeyRingInvalid(f"{to} exists: what is sealed under its keys could never be opened again.")
+    if to is not None:
+        replace_ring_file(to, new_key_ring_json())
+        say(f"{to} holds the masters; keep a copy apart from the backups of the database.")
+    elif printed:
+        typer.echo(new_key_ring_json(), nl=False)
+    else:
+        raise KeyRingInvalid("Say where the ring goes: --to FILE, or --print for standard output.")
+
+
+@app.command()
 def derive(
     process: Annotated[Process, typer.Option("--for", help="The kind of process that is given the ring.")],
     *,

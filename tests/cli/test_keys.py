@@ -140,6 +140,20 @@ async def test_a_ring_from_the_environment_is_printed_if_asked_for_and_changed_b
     assert ops.ring == before
 
 
+async def test_a_new_ring_is_made_once_and_never_over_another(ops: Ops, tmp_path: Path) -> None:
+    file = tmp_path / "new.json"
+    said = await ops.run("new", "--to", str(file))
+    made = read_ring_file(file)
+    printed = await ops.run("new", "--print")
+
+    assert len(RingText.parse(made).masters) == len(RingText.parse(printed.stdout).masters) == 1
+    assert RingText.parse(made) != RingText.parse(printed.stdout)
+    assert (stat.S_IMODE(file.stat().st_mode), said.stdout) == (0o600, "")
+    assert "exists" in str(await ops.refused("new", "--to", str(file)))
+    assert read_ring_file(file) == made
+    assert isinstance(await ops.refused("new"), KeyRingInvalid)
+
+
 @pytest.mark.parametrize(("kind", "purposes"), [("api", API_PURPOSES), ("worker", WORKER_PURPOSES)])
 async def test_a_ring_is_derived_into_a_private_file_or_printed_if_asked_for(
     ops: Ops, kind: str, purposes: frozenset[str], tmp_path: Path
