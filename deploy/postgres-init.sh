@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs once, when the volume is new: the databases' roles, each with its own password.
+# Runs once, when the volume is new: the databases' roles, each with its own password; and over the network TLS alone.
 set -eu
 export SECRETS="${SECRETS:-/run/secrets}"
 psql --set ON_ERROR_STOP=1 --username "${POSTGRES_USER:-postgres}" <<'SQL'
@@ -15,3 +15,4 @@ CREATE ROLE countersign_app NOLOGIN;
 CREATE ROLE countersign_app_login LOGIN PASSWORD :'app' IN ROLE countersign_app;
 CREATE DATABASE countersign OWNER countersign_owner;
 SQL
+sed -i 's/^host all all all/hostssl all all all/' "$PGDATA/pg_hba.conf"

@@ -42,6 +42,11 @@ def test_what_runs_for_long_is_watched_started_again_and_limited(name: str) -> N
     assert {"cpus", "memory"} <= service["deploy"]["resources"]["limits"].keys()
 
 
+@pytest.mark.parametrize("name", jobs())
+def test_a_job_is_not_asked_for_the_health_of_an_api(name: str) -> None:
+    assert jobs()[name]["healthcheck"] == {"disable": True}
+
+
 @pytest.mark.parametrize("name", services())
 def test_no_log_grows_without_end_and_nobody_gains_rights(name: str) -> None:
     service = services()[name]
