@@ -14,6 +14,7 @@ from countersign.domain.requests import Channel, Delivery
 from countersign.effects import deliveries
 from countersign.effects.deliveries import CodeToSend
 from countersign.effects.work import Desk
+from countersign.telemetry.metrics import CODES
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,12 @@ class SendingActivities:
             await self._hand_over(code)
         except DeliveryRefused as refused:
             await deliveries.record_delivery(self.desk, ref, delivery=Delivery.FAILED, failure=str(refused))
+            CODES.labels(ref.channel, Delivery.FAILED).inc()
             return False
         except DeliveryFailed as failed:
             raise ApplicationError(str(failed), type="delivery-failed") from None
         await deliveries.note_sent(self.desk, ref)
+        CODES.labels(ref.channel, Delivery.SENT).inc()
         return True
 
     async def _hand_over(self, code: CodeToSend) -> None:

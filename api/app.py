@@ -70,6 +70,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.metrics = Metrics(sms_per_day=settings.rules.sms_per_day)
     app.state.identity_provider = IdentityProvider(settings)
     app.state.demo_people = ()
+    app.state.sdk = None
     app.state.delay = Delay()
     load_templates()
     problems.install(app)

@@ -91,6 +91,14 @@ class Settings(BaseSettings):
     trusted_proxies: str = ""
     api_host: str = "127.0.0.1"
     api_port: int = 8080
+    worker_host: str = Field(
+        default="127.0.0.1", description="Where a worker listens for health checks and Prometheus, if it has a port."
+    )
+    worker_port: NonNegativeInt = Field(
+        default=0,
+        description="The port on which a worker serves /healthz, /readyz and /metrics; 0 opens none. "
+        "Keep it from the public: it asks for no token.",
+    )
     codec_cors_origins: list[str] = Field(default_factory=list)
     codec_open: bool = False
     body_limit_bytes: int = 65_536

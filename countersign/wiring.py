@@ -15,6 +15,7 @@ from activities.sending import SendingActivities
 from countersign.adapters.checkpoint_file import CheckpointFile
 from countersign.adapters.keyring import KeyRing, Purpose, load_key_ring
 from countersign.adapters.local_inbox import LocalInbox
+from countersign.adapters.measured import MeasuredMail, MeasuredSms
 from countersign.adapters.message_guard import MessageGuard
 from countersign.adapters.senders import MailSender, SmsSender
 from countersign.adapters.sendgrid_mail import SendGridMail
@@ -182,6 +183,10 @@ def messenger(core: Parts) -> Messenger:
 
 def sms_sender(settings: Settings) -> SmsSender:
     """Return Twilio, or where it is not configured the local stack's inbox; else raise ``SettingsMissing``."""
+    return MeasuredSms(_sms_sender(settings))
+
+
+def _sms_sender(settings: Settings) -> SmsSender:
     if settings.twilio_account_sid:
         return TwilioSms(
             account_sid=settings.twilio_account_sid,
@@ -195,6 +200,10 @@ def sms_sender(settings: Settings) -> SmsSender:
 
 def mail_sender(settings: Settings) -> MailSender:
     """Return SendGrid, or where it is not configured the local stack's inbox; else raise ``SettingsMissing``."""
+    return MeasuredMail(_mail_sender(settings))
+
+
+def _mail_sender(settings: Settings) -> MailSender:
     if settings.sendgrid_api_key.get_secret_value():
         return SendGridMail(
             api_key=settings.sendgrid_api_key.get_secret_value(),

@@ -8,7 +8,7 @@ from contextlib import aclosing, suppress
 import uvloop
 
 from countersign import logs
-from countersign.adapters.temporal import forward_core_logs
+from countersign.adapters.temporal_core import forward_core_logs, measured_core
 from countersign.collecting import collect_seldom
 from countersign.dispatch.dispatcher import repeat
 from countersign.dispatch.key_watch import KeyWatch
@@ -25,6 +25,7 @@ from countersign.wiring import (
     sms_sender,
     worker,
 )
+from countersign.worker_port import Standing, serving
 
 _LOG = logging.getLogger(__name__)
 _PAUSE_SECONDS = 1.0
@@ -44,25 +45,37 @@ async def run_worker(settings: Settings) -> None:
     """
     logs.install()
     logs.tell_of_the_end()
-    forward_core_logs()
+    standing = _standing(settings)
     require_service_settings(settings)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    while not stop.is_set():
-        try:
-            async with parts(settings, purposes=WORKER_PURPOSES, lazy=False) as core:
-                await _work(core, stop)
-        except RuntimeError as error:
-            _LOG.warning("Temporal does not answer; trying again (%s)", type(error).__name__)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), _PAUSE_SECONDS)
+    async with serving(settings, standing):
+        while not stop.is_set():
+            try:
+                async with parts(settings, purposes=WORKER_PURPOSES, lazy=False) as core:
+                    await _work(core, standing, stop)
+            except RuntimeError as error:
+                _LOG.warning("Temporal does not answer; trying again (%s)", type(error).__name__)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), _PAUSE_SECONDS)
 
 
-async def _work(core: Parts, stop: asyncio.Event) -> None:
+def _standing(settings: Settings) -> Standing:
+    if settings.worker_port:
+        return Standing(sdk=measured_core())
+    forward_core_logs()
+    return Standing()
+
+
+async def _work(core: Parts, standing: Standing, stop: asyncio.Event) -> None:
     async with KeyWatch(core.database, core.keys, kind="worker").running() as watch:
-        if await _proven(watch, stop):
-            await _work_with_fitting_keys(core, watch, stop)
+        standing.core, standing.watch = core, watch
+        try:
+            if await _proven(watch, stop):
+                await _work_with_fitting_keys(core, watch, standing, stop)
+        finally:
+            standing.core = standing.watch = None
 
 
 async def _proven(watch: KeyWatch, stop: asyncio.Event) -> bool:
@@ -78,7 +91,7 @@ async def _proven(watch: KeyWatch, stop: asyncio.Event) -> bool:
     return False
 
 
-async def _work_with_fitting_keys(core: Parts, watch: KeyWatch, stop: asyncio.Event) -> None:
+async def _work_with_fitting_keys(core: Parts, watch: KeyWatch, standing: Standing, stop: asyncio.Event) -> None:
     async with aclosing(sms_sender(core.settings)) as sms, aclosing(mail_sender(core.settings)) as mail:
         chores = asyncio.gather(
             dispatcher(core, mail).run(), repeat(reconcile_schedule(core).keep, seconds=_SCHEDULE_SECONDS)
@@ -86,8 +99,10 @@ async def _work_with_fitting_keys(core: Parts, watch: KeyWatch, stop: asyncio.Ev
         try:
             async with worker(core, sms=sms, mail=mail):
                 _LOG.info("Working on the task queue %s", core.settings.task_queue)
+                standing.polls = True
                 await _until(stop, watch)
         finally:
+            standing.polls = False
             chores.cancel()
             with suppress(asyncio.CancelledError):
                 await chores

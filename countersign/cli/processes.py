@@ -17,16 +17,18 @@ def api() -> None:
 
     from api.serving import server_config
     from countersign import logs
-    from countersign.adapters.temporal import forward_core_logs
+    from countersign.adapters.temporal_core import measured_core
     from countersign.collecting import collect_seldom
     from countersign.wiring import API_PURPOSES
 
     logs.install()
     logs.tell_of_the_end()
-    forward_core_logs()
+    sdk = measured_core()
     settings = command_settings()
     _require_usable(settings, API_PURPOSES)
-    server = uvicorn.Server(server_config(_application(settings), settings))
+    app = _application(settings)
+    app.state.sdk = sdk
+    server = uvicorn.Server(server_config(app, settings))
     collect_seldom()
     server.run()
 

@@ -16,6 +16,7 @@ from countersign.effects.stop_links import stop_context
 from countersign.effects.work import Desk
 from countersign.storage import notices
 from countersign.storage.notices import Notice
+from countersign.telemetry.metrics import NOTICES, OUTBOX_BATCH
 
 _AT_ONCE = 20
 _HELD_SECONDS = 40
@@ -37,6 +38,8 @@ class Outbox:
         """Send what is due; return how many were taken."""
         async with self.desk.database.transaction() as connection:
             due = await notices.claim_due(connection, limit=_AT_ONCE)
+        if due:
+            OUTBOX_BATCH.observe(len(due))
         give_back_at = time.monotonic() + _HELD_SECONDS
         by_person = groupby(sorted(due, key=_person_and_age), key=attrgetter("user_id"))
         await asyncio.gather(*(self._send_in_order(list(notices_of), give_back_at) for _, notices_of in by_person))
@@ -61,6 +64,7 @@ class Outbox:
         except DeliveryRefused as refused:
             async with self.desk.database.connection() as connection:
                 await notices.mark_failed(connection, notice.id, failure=str(refused))
+            NOTICES.labels("failed").inc()
             return True
         except Exception as error:  # noqa: BLE001 - one notice that cannot be written must not hold up the others
             await self._postpone(notice, failure=type(error).__name__, unwritable=True)
@@ -68,6 +72,7 @@ class Outbox:
         else:
             # Forgotten, it would be sent again: no other knows that the provider took it.
             await self.desk.database.insist(partial(notices.mark_sent, notice_id=notice.id))
+            NOTICES.labels("sent").inc()
             return True
 
     async def _hand_over(self, notice: Notice) -> None:
@@ -83,6 +88,7 @@ class Outbox:
                 await notices.give_back(connection, notice.id, seconds=seconds)
 
     async def _postpone(self, notice: Notice, *, failure: str, unwritable: bool = False) -> None:
+        NOTICES.labels("postponed").inc()
         pause = min(_PAUSE_SECONDS * 2 ** min(notice.attempts, 10), _LONGEST_PAUSE_SECONDS)
         async with self.desk.database.connection() as connection:
             await notices.postpone(connection, notice.id, seconds=pause, failure=failure, unwritable=unwritable)

@@ -3,7 +3,7 @@
 import asyncio
 import select
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, LiteralString, TypeVar
 
@@ -73,6 +73,10 @@ class Database:
             read_only = await scalar(connection, "SHOW transaction_read_only")
         is_full = self._full_at is not None and time.monotonic() < self._full_at + _REMEMBERED_SECONDS
         return read_only == "off" and not is_full
+
+    def pool_stats(self) -> Mapping[str, int]:
+        """Return what the pool counts of itself, under the names that psycopg gives it."""
+        return self._pool.get_stats()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
