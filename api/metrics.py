@@ -1,21 +1,30 @@
 """Metrics for Prometheus. Labels are route templates, methods, statuses, journeys and steps: nobody's data."""
 
-import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from countersign.domain.errors import Unavailable
 from countersign.storage import figures, heartbeats, sms_days
 from countersign.storage.database import Database
 from countersign.storage.figures import OpenRequests, Waits
 
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 # As the reminders go out, and twice for those who wait longest.
 _AGES = tuple(timedelta(hours=hours) for hours in (0, 1, 4, 24, 72, 168))
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One call when it is over."""
+
+    method: str
+    route: str
+    status: int
+    seconds: float
+    problem: str | None
 
 
 class Metrics:
@@ -48,12 +57,12 @@ class Metrics:
             registry=self._registry,
         )
 
-    def count(self, *, route: str, method: str, status: int, seconds: float, problem: str | None = None) -> None:
+    def count(self, answered: Answered) -> None:
         """Count one answered request, and what it was refused for."""
-        if problem is not None:
-            self._problems.labels(problem).inc()
-        self._requests.labels(route, method, str(status)).inc()
-        self._seconds.labels(route, method).observe(seconds)
+        if answered.problem is not None:
+            self._problems.labels(answered.problem).inc()
+        self._requests.labels(answered.route, answered.method, str(answered.status)).inc()
+        self._seconds.labels(answered.route, answered.method).observe(answered.seconds)
 
     async def exposition(self, database: Database, *, task_queue: str) -> bytes:
         """Return all metrics as Prometheus reads them; without the database, all but what is read from there."""
@@ -62,41 +71,6 @@ class Metrics:
         except Unavailable:
             stored = _database_is_up(CollectorRegistry(), up=False)
         return generate_latest(self._registry) + generate_latest(stored)
-
-
-class Measured:
-    """ASGI middleware: counts every answer under the template of its route."""
-
-    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
-        self._app = app
-        self._metrics = metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on and count the answer."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        began = time.monotonic()
-        status = 500
-
-        async def send_seen(message: Message) -> None:
-            nonlocal status
-            status = message.get("status", status)
-            await send(message)
-
-        try:
-            await self._app(scope, receive, send_seen)
-        finally:
-            # Methods and paths are the caller's: kept as they come, they would make endless series.
-            method = scope["method"] if scope["method"] in _METHODS else "other"
-            seconds = time.monotonic() - began
-            problem = scope.get("state", {}).get("problem")
-            self._metrics.count(route=_template(scope), method=method, status=status, seconds=seconds, problem=problem)
-
-
-def _template(scope: Scope) -> str:
-    route = scope.get("route")
-    return str(getattr(route, "path", None) or "unknown")
 
 
 async def _stored(database: Database, task_queue: str) -> CollectorRegistry:

@@ -103,6 +103,15 @@ class Settings(BaseSettings):
     codec_open: bool = False
     body_limit_bytes: int = 65_536
 
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="How processes log: lines of text, or a JSON object a line, with one for each call."
+    )
+    otlp_endpoint: str = Field(
+        default="",
+        description="The base address of the OTLP/HTTP collector that spans are sent to, to /v1/traces below it; "
+        "empty makes none. OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG say which.",
+    )
+
     http: HttpLimits = HttpLimits()
     quotas: Quotas = Quotas()
     rules: Rules = Rules()

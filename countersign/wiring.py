@@ -20,6 +20,7 @@ from countersign.adapters.message_guard import MessageGuard
 from countersign.adapters.senders import MailSender, SmsSender
 from countersign.adapters.sendgrid_mail import SendGridMail
 from countersign.adapters.temporal import connect
+from countersign.adapters.temporal_tracing import AboutRequests
 from countersign.adapters.twilio_sms import TwilioSms
 from countersign.dispatch.audit_keeping import AuditKeeper
 from countersign.dispatch.dispatcher import Dispatcher
@@ -89,6 +90,15 @@ async def parts(settings: Settings, *, purposes: frozenset[Purpose], lazy: bool)
         yield Parts(settings=settings, keys=keys, database=database, desk=desk, client=client)
     finally:
         await database.close()
+
+
+def trace(settings: Settings, *, service: str) -> None:
+    """Switch on traces if the settings name a collector; to be called before the parts are opened."""
+    if settings.otlp_endpoint:
+        # Imported here: most processes never need it.
+        from countersign.telemetry import tracing  # noqa: PLC0415 - see above
+
+        tracing.start(settings.otlp_endpoint, service=service)
 
 
 def load_keys(settings: Settings, purposes: frozenset[Purpose]) -> KeyRing:
@@ -274,7 +284,7 @@ def worker(core: Parts, *, sms: SmsSender, mail: MailSender, runner: WorkflowRun
             ReconcilingActivities(reconciler(core).heal_all).reconcile,
         ],
         workflow_runner=runner or UnsandboxedWorkflowRunner(),
-        interceptors=[MessageGuard()],
+        interceptors=[AboutRequests(), MessageGuard()],
         # After a crash Temporal holds work for the dead process this long; its default is 10 seconds.
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
         graceful_shutdown_timeout=timedelta(seconds=5),

@@ -23,6 +23,7 @@ from countersign.wiring import (
     reconcile_schedule,
     require_service_settings,
     sms_sender,
+    trace,
     worker,
 )
 from countersign.worker_port import Standing, serving
@@ -43,8 +44,9 @@ async def run_worker(settings: Settings) -> None:
 
     Raises ``KeysUnfit`` when the key ring does not fit the database, at the start or at any time after.
     """
-    logs.install()
+    logs.install(as_json=settings.log_format == "json")
     logs.tell_of_the_end()
+    trace(settings, service="countersign-worker")
     standing = _standing(settings)
     require_service_settings(settings)
     stop = asyncio.Event()

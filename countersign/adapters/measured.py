@@ -1,10 +1,21 @@
 """Senders whose calls are measured."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+
+from opentelemetry.trace import SpanKind
 
 from countersign.adapters.senders import Mail, MailSender, SmsSender
 from countersign.domain.requests import Channel
+from countersign.telemetry import spans
 from countersign.telemetry.metrics import provider_call
+
+
+@contextmanager
+def _measured(channel: Channel) -> Iterator[None]:
+    with spans.span(f"send {channel}", kind=SpanKind.CLIENT), provider_call(channel):
+        yield
 
 
 @dataclass(frozen=True)
@@ -15,7 +26,7 @@ class MeasuredSms:
 
     async def send_sms(self, *, to: str, text: str, key: str) -> None:
         """Hand it over."""
-        with provider_call(Channel.SMS):
+        with _measured(Channel.SMS):
             await self.inner.send_sms(to=to, text=text, key=key)
 
     async def aclose(self) -> None:
@@ -31,7 +42,7 @@ class MeasuredMail:
 
     async def send_mail(self, *, to: str, mail: Mail, key: str) -> None:
         """Hand it over."""
-        with provider_call(Channel.EMAIL):
+        with _measured(Channel.EMAIL):
             await self.inner.send_mail(to=to, mail=mail, key=key)
 
     async def aclose(self) -> None:

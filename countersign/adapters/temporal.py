@@ -11,6 +11,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from countersign.adapters.keyring import KeyRing
 from countersign.adapters.payload_codec import data_converter
+from countersign.adapters.temporal_tracing import tracing
 
 SEARCH_ATTRIBUTES = ("AccountId", "CredentialKind", "ApprovalStep", "SessionName")
 
@@ -31,6 +32,7 @@ async def connect(
         lazy=lazy,
         data_converter=data_converter(key_ring, namespace),
         header_codec_behavior=HeaderCodecBehavior.CODEC,
+        interceptors=tracing(),
     )
 
 

@@ -13,6 +13,7 @@ from countersign.cli.demo import demo
 from countersign.cli.doctor import doctor
 from countersign.cli.people import otp, token
 from countersign.cli.processes import api, migrate, seed, worker
+from countersign.cli.trace import trace
 from countersign.cli.up import up
 from countersign.domain.errors import DomainError
 from countersign.local.errors import StackError
@@ -36,7 +37,7 @@ def main() -> None:
         sys.exit(1)
 
 
-for command in (up, demo, doctor, api, worker, migrate, seed, token, otp, backup, restore):
+for command in (up, demo, doctor, api, worker, migrate, seed, token, otp, trace, backup, restore):
     app.command()(command)
 groups = {
     "requests": requests.app,

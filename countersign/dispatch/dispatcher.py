@@ -17,6 +17,7 @@ from countersign.dispatch.start import start_workflow
 from countersign.effects.work import Desk
 from countersign.storage import heartbeats, requests
 from countersign.storage.requests import Request
+from countersign.telemetry import calls, spans
 from countersign.telemetry.metrics import CHORE_FAILURES, CHORE_SUCCESS, NUDGED, STARTED_LATE
 
 _LOG = logging.getLogger(__name__)
@@ -102,7 +103,8 @@ class Dispatcher:
 def _one_of_many(chore: str, request: Request) -> Iterator[None]:
     # One request that cannot be helped must not keep the others waiting.
     try:
-        yield
+        with calls.begun(request.id), spans.span(f"dispatcher {chore}"):
+            yield
     except RPCError as error:
         _LOG.warning("Could not %s %s: %s", chore, request.workflow_id, error.status)
 

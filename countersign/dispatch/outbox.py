@@ -16,6 +16,7 @@ from countersign.effects.stop_links import stop_context
 from countersign.effects.work import Desk
 from countersign.storage import notices
 from countersign.storage.notices import Notice
+from countersign.telemetry import calls, spans
 from countersign.telemetry.metrics import NOTICES, OUTBOX_BATCH
 
 _AT_ONCE = 20
@@ -51,7 +52,9 @@ class Outbox:
             if time.monotonic() >= give_back_at:
                 await self._give_back(notices_of_one[place:], seconds=0)
                 return
-            if not await self._send(notice):
+            with calls.begun(notice.request_id), spans.span(f"outbox {notice.event}"):
+                is_over = await self._send(notice)
+            if not is_over:
                 await self._give_back(notices_of_one[place + 1 :], seconds=_PAUSE_SECONDS)
                 return
 

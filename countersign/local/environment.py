@@ -10,6 +10,7 @@ from countersign.local.tcp_ports import LOOPBACK, Ports
 
 ENVIRONMENT_NAME = "stack.env"
 IDENTITY_PATH = "/local/identity"
+COLLECTOR_PATH = "/local/traces"
 _OWN_PREFIX = "COUNTERSIGN_"
 
 
@@ -26,6 +27,7 @@ def stack_variables(*, data: Path, ports: Ports, key_ring_file: Path, jwks_file:
         "COUNTERSIGN_OIDC_CLIENT_ID": "countersign-local",
         "COUNTERSIGN_OIDC_CLIENT_SECRET": secrets.token_urlsafe(32),
         "COUNTERSIGN_AUDIT_CHECKPOINT_FILE": str(data / "audit-checkpoints.jsonl"),
+        "COUNTERSIGN_OTLP_ENDPOINT": f"http://{LOOPBACK}:{ports.api}{COLLECTOR_PATH}",
         **own_variables(),
         "COUNTERSIGN_MODE": "local",
         "COUNTERSIGN_DATA": str(data),

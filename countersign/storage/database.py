@@ -12,6 +12,8 @@ from psycopg.rows import TupleRow, class_row, tuple_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from countersign.domain.errors import Unavailable
+from countersign.telemetry import spans
+from countersign.telemetry.spans import TracedCursor
 
 # A failover cuts connections.
 _AWAY = (
@@ -47,7 +49,13 @@ class Database:
             max_size=pool_size,
             timeout=_WAIT_SECONDS,
             check=_still_there,
-            kwargs={"autocommit": True, "options": _OPTIONS, "connect_timeout": 3, "prepare_threshold": 0},
+            kwargs={
+                "autocommit": True,
+                "options": _OPTIONS,
+                "connect_timeout": 3,
+                "prepare_threshold": 0,
+                "cursor_factory": TracedCursor if spans.tracer() else psycopg.AsyncCursor,
+            },
         )
 
     async def open(self) -> None:
@@ -108,8 +116,9 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """Lend a connection inside a transaction, committed when the block ends without an exception."""
-        async with self.connection() as connection, connection.transaction():
-            yield connection
+        with spans.step("transaction"):
+            async with self.connection() as connection, connection.transaction():
+                yield connection
 
 
 async def _still_there(connection: Connection) -> None:
