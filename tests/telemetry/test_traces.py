@@ -1,5 +1,6 @@
 """Traces: one for each request, from the POST to the last mail, and nobody's data in any of it."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
@@ -215,7 +216,7 @@ async def test_a_strange_header_of_a_foreign_signal_wedges_no_workflow(traced: T
         for payload in (strange, encrypted):
             signal.header.fields[_HEADER].CopyFrom(payload)
             await client.workflow_service.signal_workflow_execution(signal)
-        await settle(flow)
+        await asyncio.wait_for(settle(flow), 20)
         await flow.to_secret()
 
 
