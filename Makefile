@@ -34,11 +34,12 @@ bench: $(STAMP)  ## Measure what an approval costs (ARGS="waiting": with 20,000 
 mutants: $(STAMP)  ## Run the mutation tests (ARGS="codes seal": of these groups or modules)
 	@exec $(RUN) tests.mutation $(ARGS)
 
-check: $(STAMP)  ## Lint, format, types, architecture, known holes in dependencies
+check: $(STAMP)  ## Lint, format, types, architecture, alert rules and dashboard, known holes in dependencies
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy
 	@.venv/bin/python -c 'from importlinter.cli import lint_imports_command as lint; lint()'
+	@$(RUN) tests.telemetry.check_deployed
 	@$(RUN) tests.support.audit_dependencies requirements.lock
 
 # Where the browser is stands in the file: one that was removed meanwhile is looked for again.

@@ -7,12 +7,14 @@ from datetime import UTC, datetime, timedelta
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from countersign.domain.errors import Unavailable
+from countersign.health import promptly
 from countersign.storage import figures, heartbeats, sms_days
 from countersign.storage.database import Database
 from countersign.storage.figures import OpenRequests, Waits
 
 # As the reminders go out, and twice for those who wait longest.
 _AGES = tuple(timedelta(hours=hours) for hours in (0, 1, 4, 24, 72, 168))
+_PATIENCE_SECONDS = 1.0
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
@@ -67,8 +69,8 @@ class Metrics:
     async def exposition(self, database: Database, *, task_queue: str) -> bytes:
         """Return all metrics as Prometheus reads them; without the database, all but what is read from there."""
         try:
-            stored = await _stored(database, task_queue)
-        except Unavailable:
+            stored = await promptly(_stored(database, task_queue), seconds=_PATIENCE_SECONDS)
+        except (TimeoutError, Unavailable):
             stored = _database_is_up(CollectorRegistry(), up=False)
         return generate_latest(self._registry) + generate_latest(stored)
 

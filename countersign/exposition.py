@@ -13,6 +13,9 @@ from countersign.health import database_health, temporal_health
 from countersign.telemetry.metrics import REGISTRY
 from countersign.wiring import Parts
 
+# A scrape that waits for what hangs would be given up, and the process be taken for dead.
+_PATIENCE_SECONDS = 1.0
+
 
 async def exposition(core: Parts | None, watch: KeyWatch | None, sdk: CoreMetrics | None) -> bytes:
     """Return what the process counted, what it reaches, and the SDK's own; ``core`` is None while nothing is open."""
@@ -24,9 +27,12 @@ async def _reached(core: Parts | None, watch: KeyWatch | None) -> CollectorRegis
     registry = CollectorRegistry()
     if core is None:
         # Only a worker that does not reach Temporal has opened nothing, and it has not asked the database yet.
-        registry.register(_Reach({"temporal": False, "keys": False}, {}))
+        registry.register(_Reach({"temporal": False}, {}))
         return registry
-    database, temporal = await asyncio.gather(database_health(core.database), temporal_health(core.client))
+    database, temporal = await asyncio.gather(
+        database_health(core.database, seconds=_PATIENCE_SECONDS),
+        temporal_health(core.client, seconds=_PATIENCE_SECONDS),
+    )
     reach = {"database": database == "up", "temporal": temporal == "up", "keys": watch is not None and watch.fits}
     registry.register(_Reach(reach, core.database.pool_stats()))
     return registry

@@ -1,5 +1,7 @@
 """What Prometheus scrapes."""
 
+import asyncio
+
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
@@ -16,8 +18,8 @@ router = APIRouter(tags=["Health"])
 )
 async def read_metrics(request: Request, services: UsedServices) -> Response:
     """Return HTTP requests, what is open and waits, what the process counts, and the SDK's own; no personal data."""
-    counted = await request.app.state.metrics.exposition(
-        services.core.database, task_queue=services.settings.task_queue
+    counted, own = await asyncio.gather(
+        request.app.state.metrics.exposition(services.core.database, task_queue=services.settings.task_queue),
+        exposition(services.core, services.watch, request.app.state.sdk),
     )
-    body = counted + await exposition(services.core, services.watch, request.app.state.sdk)
-    return Response(body, media_type=CONTENT_TYPE_LATEST)
+    return Response(counted + own, media_type=CONTENT_TYPE_LATEST)

@@ -87,5 +87,12 @@ def samples_of(text: str) -> list[Sample]:
     return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
 
 
+def families(text: str) -> set[str]:
+    """Return the names of all series that the exposition has, or will have once there is something to tell."""
+    typed = [line.split()[2:] for line in text.splitlines() if line.startswith("# TYPE")]
+    parts = {"histogram": ("_bucket", "_sum", "_count")}
+    return {name + part for name, kind in typed for part in ("", *parts.get(kind, ()))}
+
+
 def value(samples: list[Sample], name: str, **labels: str) -> float:
     return sum(each.value for each in samples if each.name == name and labels.items() <= each.labels.items())

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from prometheus_client.samples import Sample
 from pydantic import SecretStr
 
 from countersign.local.issuer import Issuer
@@ -13,8 +14,11 @@ from tests.support.databases import OwnDatabase
 from tests.support.patience import eventually
 from tests.support.proxy import Proxy
 from tests.support.stage import ended, stage_of
-from tests.telemetry.processes import samples_of, value, worker_process
+from tests.telemetry.check_deployed import metrics_named
+from tests.telemetry.processes import families, samples_of, value, worker_process
 
+# Prometheus' own word, and what Temporal's SDK tells of only once it has happened.
+_UNSEEN = {"up", "temporal_request_failure_total", "temporal_workflow_task_execution_failed_total"}
 ALL_UP = {"database": "up", "keys": "up", "temporal": "up", "worker": "up"}
 PART = "countersign_part_up"
 
@@ -48,7 +52,7 @@ async def test_it_tells_what_is_down_and_once_all_is_up_what_the_worker_has_done
             alone = samples_of(await worker.scrape())
             unreached = {"database": "unknown", "keys": "unknown", "temporal": "down", "worker": "down"}
             assert await worker.ready() == (503, unreached)
-            assert [each.value for each in alone if each.name == PART] == [0, 0]
+            assert [(each.labels, each.value) for each in alone if each.name == PART] == [({"part": "temporal"}, 0)]
 
             await to_temporal.mend()
             without_database = {"database": "down", "keys": "down", "temporal": "up", "worker": "down"}
@@ -65,12 +69,20 @@ async def test_it_tells_what_is_down_and_once_all_is_up_what_the_worker_has_done
             assert await ended(flow) == "activated"
             text = await eventually(worker.scrape, _tells_of_a_mail)
             done = samples_of(text)
+            api = await stage.cast.owner.http.get("/metrics")
 
             await to_temporal.cut()
             await eventually(worker.ready, lambda ready: ready == (503, {**ALL_UP, "temporal": "down"}))
             await to_temporal.mend()
             assert await worker.stop() == 0
 
+    _assert_told(done)
+    assert metrics_named() - families(text) - families(api.text) - _UNSEEN == set()
+    for private in (stage.cast.sms_owner.email, stage.cast.sms_owner.phone[1:], flow.id, "127.0.0.1"):
+        assert private not in text
+
+
+def _assert_told(done: list[Sample]) -> None:
     journey = "create-api-key"
     assert [value(done, PART, part=part) for part in ("temporal", "database", "keys")] == [1, 1, 1]
     assert value(done, "countersign_requests_started_total", journey=journey) == 1
@@ -90,8 +102,6 @@ async def test_it_tells_what_is_down_and_once_all_is_up_what_the_worker_has_done
     assert value(done, "countersign_database_pool_requests_total") > 10
     assert value(done, "temporal_workflow_completed_total") == 1
     assert value(done, "temporal_worker_task_slots_available") > 0
-    for private in (stage.cast.sms_owner.email, stage.cast.sms_owner.phone[1:], flow.id, "127.0.0.1"):
-        assert private not in text
 
 
 def _tells_of_a_mail(text: str) -> bool:
