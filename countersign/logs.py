@@ -15,7 +15,13 @@ from countersign.telemetry import calls
 
 _FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 _FRAMES = 5
-_OF_ITS_OWN_LEVEL = {"httpx": logging.WARNING, "httpcore": logging.WARNING, "authlib": logging.INFO}
+_OF_ITS_OWN_LEVEL = {
+    "httpx": logging.WARNING,
+    "httpcore": logging.WARNING,
+    "authlib": logging.INFO,
+    # Each retry of a batch, and each span that a full queue drops.
+    "opentelemetry": logging.ERROR,
+}
 # One record for each call of the API, with ``fields``: for machines, which tell them apart, and for nobody's console.
 CALLS = "countersign.calls"
 # Some libraries put a whole one into their message; its last line begins with the type of the exception.

@@ -4,6 +4,8 @@ Nobody's data leaves in a span. What may is listed here, and everything else is 
 library put it there; of an exception goes the type alone.
 """
 
+import atexit
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -36,15 +38,18 @@ _MAY_LEAVE = frozenset(
     }
 )
 _TIMEOUT_SECONDS = 5
+_GOODBYE_SECONDS = 2
 
 
 def start(endpoint: str, *, service: str) -> None:
     """Send spans to the OTLP/HTTP collector at the address from now on, as the service.
 
-    The process' end sends the rest. What the collector does not take is given up: nothing waits for it.
+    The process' end sends the rest. What the collector does not take is given up: nothing waits for it, and the end for
+    two seconds at most.
     """
     exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=_TIMEOUT_SECONDS)
-    _provide(BatchSpanProcessor(Discreet(exporter)), service)
+    provider = _provide(BatchSpanProcessor(Discreet(exporter)), service)
+    atexit.register(_finish, provider)
 
 
 @contextmanager
@@ -58,8 +63,16 @@ def exporting(processor: SpanProcessor, *, service: str) -> Iterator[None]:
         provider.shutdown()
 
 
+def _finish(provider: TracerProvider) -> None:
+    # A collector that hangs would keep a process whose queue is full for half a minute.
+    last = threading.Thread(target=provider.shutdown, daemon=True)
+    last.start()
+    last.join(_GOODBYE_SECONDS)
+
+
 def _provide(processor: SpanProcessor, service: str) -> TracerProvider:
-    provider = TracerProvider(resource=Resource.create({SERVICE_NAME: service}), id_generator=_ByRequest())
+    resource = Resource.create({SERVICE_NAME: service})
+    provider = TracerProvider(resource=resource, id_generator=_ByRequest(), shutdown_on_exit=False)
     provider.add_span_processor(_AboutRequest())
     provider.add_span_processor(processor)
     spans.switch(provider.get_tracer("countersign"))
