@@ -1,6 +1,7 @@
 """A worker process as ops run it, with a port, on a database and a way to Temporal of its own."""
 
 import asyncio
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from countersign.local.tcp_ports import free_port
 from countersign.settings import Settings
 from tests.support.patience import eventually
 from tests.support.production import Service
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "telemetry.md"
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,19 @@ def families(text: str) -> set[str]:
     typed = [line.split()[2:] for line in text.splitlines() if line.startswith("# TYPE")]
     parts = {"histogram": ("_bucket", "_sum", "_count")}
     return {name + part for name, kind in typed for part in ("", *parts.get(kind, ()))}
+
+
+def told_of_itself(text: str) -> set[tuple[str, str, str]]:
+    """Return our metrics as the exposition describes them: name, type, and what they tell."""
+    kinds = dict(re.findall(r"^# TYPE (countersign_\S+) (\S+)$", text, flags=re.MULTILINE))
+    helps = dict(re.findall(r"^# HELP (countersign_\S+) (.+)$", text, flags=re.MULTILINE))
+    return {(name, kind, helps[name]) for name, kind in kinds.items()}
+
+
+def documented() -> set[tuple[str, str, str]]:
+    """Return the same of the table in docs/telemetry.md."""
+    row = re.compile(r"^\| `(countersign_\w+)` \| (\w+) \| [^|]* \| [^|]* \| (.+) \|$", flags=re.MULTILINE)
+    return set(row.findall(DOCUMENT.read_text(encoding="utf-8")))
 
 
 def value(samples: list[Sample], name: str, **labels: str) -> float:

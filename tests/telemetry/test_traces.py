@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from io import StringIO
 from pathlib import Path
 from unittest.mock import patch
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
@@ -26,7 +27,7 @@ from countersign.local.issuer import Issuer
 from countersign.local.postgres import EmbeddedPostgres
 from countersign.logs import DiscreetJson
 from countersign.settings import Settings
-from countersign.telemetry import spans
+from countersign.telemetry import calls, spans
 from countersign.telemetry.calls import trace_id_of
 from countersign.telemetry.metrics import REGISTRY
 from tests.support.cast import Flow, Providers
@@ -250,3 +251,30 @@ def test_where_traces_are_off_nothing_is_intercepted() -> None:
     assert tracing() == []
     with spans.span("nothing") as nothing:
         assert nothing is None
+
+
+def test_requests_are_sampled_whole_and_alike_in_every_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0.5")
+    requests = [uuid4() for _ in range(400)]
+    sampled = []
+    for _ in range(2):
+        with keeping_spans() as kept:
+            for request_id in requests:
+                with calls.begun(request_id), spans.span("call"), spans.step("within"):
+                    pass
+            sampled.append(Counter(each.context.trace_id for each in kept.spans() if each.context))
+
+    assert sampled[0] == sampled[1]
+    assert set(sampled[0].values()) == {2}
+    assert 120 < len(sampled[0]) < 280
+
+
+def test_a_call_that_opens_two_requests_names_the_first_alone() -> None:
+    with calls.begun() as call:
+        first, second = calls.name_request(), calls.name_request()
+    with calls.begun(first):
+        third = calls.name_request()
+
+    assert first == call.id
+    assert len({first, second, third, calls.name_request()}) == 4

@@ -15,7 +15,7 @@ from tests.support.patience import eventually
 from tests.support.proxy import Proxy
 from tests.support.stage import ended, stage_of
 from tests.telemetry.check_deployed import metrics_named
-from tests.telemetry.processes import families, samples_of, value, worker_process
+from tests.telemetry.processes import documented, families, samples_of, told_of_itself, value, worker_process
 
 # Prometheus' own word, and what Temporal's SDK tells of only once it has happened.
 _UNSEEN = {"up", "temporal_request_failure_total", "temporal_workflow_task_execution_failed_total"}
@@ -77,6 +77,7 @@ async def test_it_tells_what_is_down_and_once_all_is_up_what_the_worker_has_done
             assert await worker.stop() == 0
 
     _assert_told(done)
+    assert told_of_itself(text) | told_of_itself(api.text) == documented()
     assert metrics_named() - families(text) - families(api.text) - _UNSEEN == set()
     for private in (stage.cast.sms_owner.email, stage.cast.sms_owner.phone[1:], flow.id, "127.0.0.1"):
         assert private not in text
