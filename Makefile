@@ -45,6 +45,7 @@ check: $(STAMP)  ## Lint, format, types, architecture, known holes in dependenci
 	@.venv/bin/shellcheck deploy/*.sh deploy/make-secrets .ci/run
 	@.venv/bin/yamllint --strict docker-compose.yml deploy
 	@$(RUN) tests.kubernetes
+	@$(RUN) tests.telemetry.check_deployed
 	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
 	@.venv/bin/podman-compose --env-file $(FILLED) config >/dev/null
 	@.venv/bin/caddy fmt --diff deploy/Caddyfile >/dev/null

@@ -10,6 +10,7 @@ from typing import Protocol
 from temporalio import activity
 
 from activities.names import RECONCILE
+from countersign.telemetry.metrics import DIFFERENCES
 
 _LOG = logging.getLogger(__name__)
 
@@ -32,6 +33,8 @@ class ReconcilingActivities:
     async def reconcile(self) -> dict[str, int]:
         """Heal what differs; return how much did, by how. Safe to run again."""
         found = Counter(str(each.kind) for each in await self.heal_all())
+        for kind, count in found.items():
+            DIFFERENCES.labels(kind).inc(count)
         if found:
             _LOG.warning("Requests and workflows differed: %s", dict(found))
         return dict(found)

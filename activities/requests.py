@@ -17,6 +17,7 @@ from countersign.domain.messages import Envelope, RequestAt, RequestState, SendR
 from countersign.domain.requests import Delivery
 from countersign.effects import deliveries, messages, progress
 from countersign.effects.work import Desk
+from countersign.telemetry.metrics import CODES
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class RequestActivities:
         """Record that a code could not be delivered while it was good."""
         failure = "The provider did not take it in time."
         await deliveries.record_delivery(self.desk, ref, delivery=Delivery.FAILED, failure=failure)
+        CODES.labels(ref.channel, Delivery.FAILED).inc()
         return True
 
     @activity.defn(name=AWAIT_STORAGE)

@@ -14,6 +14,7 @@ from countersign.domain.requests import Channel, Delivery
 from countersign.effects import deliveries
 from countersign.effects.deliveries import CodeToSend
 from countersign.effects.work import Desk
+from countersign.telemetry.metrics import CODES
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,12 @@ class SendingActivities:
             await deliveries.record_delivery(
                 self.desk, ref, delivery=Delivery.FAILED, failure=str(refused), tries=activity.info().attempt
             )
+            CODES.labels(ref.channel, Delivery.FAILED).inc()
             return False
         except DeliveryFailed as failed:
             raise ApplicationError(str(failed), type="delivery-failed") from None
         await deliveries.note_sent(self.desk, ref, provider_id=provider_id, tries=activity.info().attempt)
+        CODES.labels(ref.channel, Delivery.SENT).inc()
         return True
 
     async def _hand_over(self, code: CodeToSend) -> str:

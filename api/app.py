@@ -14,7 +14,8 @@ from api.fitting_keys import FittingKeys
 from api.headers import SecurityHeaders
 from api.identity_provider import IdentityProvider
 from api.limits import BodyLimit, HeadLimit, LoopbackOnly, NoStore
-from api.metrics import Measured, Metrics
+from api.measuring import Measured
+from api.metrics import Metrics
 from api.pages import errors, inbox
 from api.pages.rendering import Delay, load_templates
 from api.pages.routes import ROUTERS as PAGES
@@ -50,6 +51,7 @@ _ROUTES = (
     health,
     metrics,
 )
+_COLLECTOR_PATH = "/local/traces/v1/traces"  # of the local stack: see countersign.local.collector
 _CODEC_PATHS = ("/codec/encode", "/codec/decode")
 _PAYLOADS_BYTES = 4_000_000  # Temporal takes payloads of 2 MB, and base64 makes them a third longer
 
@@ -70,6 +72,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.metrics = Metrics(sms_per_day=settings.rules.sms_per_day)
     app.state.identity_provider = IdentityProvider(settings)
     app.state.demo_people = ()
+    app.state.sdk = None
     app.state.delay = Delay()
     load_templates()
     problems.install(app)
@@ -115,6 +118,8 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     if settings.mode == "local":
         app.add_middleware(LoopbackOnly, answer=errors.refused)
     limits = dict.fromkeys(_CODEC_PATHS, _PAYLOADS_BYTES)
+    if settings.mode == "local":
+        limits[_COLLECTOR_PATH] = _PAYLOADS_BYTES
     app.add_middleware(
         BodyLimit,
         limit=settings.body_limit_bytes,

@@ -20,6 +20,7 @@ from countersign.effects.work import Work, found
 from countersign.storage import accounts, credentials, requests, verdicts
 from countersign.storage.credentials import Credential
 from countersign.storage.requests import Request
+from countersign.telemetry.calls import note_request
 
 
 async def credential_called(services: Services, manager: Caller, session_name: str) -> Credential:
@@ -51,6 +52,7 @@ async def decide(
     request = await _answered_before(services, credential, key)
     if request is None:
         request = await _request_to_answer(services, manager, credential, body)
+    note_request(request.id)
     statement = signed(services, manager, request, body)
     message = AccountManagerDecision(actor=manager.actor, statement=sign(services.core.keys, statement))
     return await deliver(services, request, message, key=key)

@@ -1,19 +1,32 @@
 """Metrics for Prometheus. Labels are route templates, methods, statuses, journeys and steps: nobody's data."""
 
-import time
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from countersign.domain.errors import Unavailable
-from countersign.storage import figures, sms_days
+from countersign.health import promptly
+from countersign.storage import figures, heartbeats, sms_days
 from countersign.storage.database import Database
 from countersign.storage.figures import OpenRequests, Waits
 
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+# As the reminders go out, and twice for those who wait longest.
+_AGES = tuple(timedelta(hours=hours) for hours in (0, 1, 4, 24, 72, 168))
+_PATIENCE_SECONDS = 1.0
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One call when it is over."""
+
+    method: str
+    route: str
+    status: int
+    seconds: float
+    problem: str | None
 
 
 class Metrics:
@@ -46,90 +59,77 @@ class Metrics:
             registry=self._registry,
         )
 
-    def count(self, *, route: str, method: str, status: int, seconds: float, problem: str | None = None) -> None:
+    def count(self, answered: Answered) -> None:
         """Count one answered request, and what it was refused for."""
-        if problem is not None:
-            self._problems.labels(problem).inc()
-        self._requests.labels(route, method, str(status)).inc()
-        self._seconds.labels(route, method).observe(seconds)
+        if answered.problem is not None:
+            self._problems.labels(answered.problem).inc()
+        self._requests.labels(answered.route, answered.method, str(answered.status)).inc()
+        self._seconds.labels(answered.route, answered.method).observe(answered.seconds)
 
-    async def exposition(self, database: Database) -> bytes:
+    async def exposition(self, database: Database, *, task_queue: str) -> bytes:
         """Return all metrics as Prometheus reads them; without the database, all but what is read from there."""
         try:
-            async with database.connection() as connection:
-                made = await sms_days.made(connection, datetime.now(UTC).date())
-                stored = _stored(await figures.open_requests(connection), await figures.waits(connection), sms=made)
-                _add_refused(stored, await figures.decisions_refused(connection))
-        except Unavailable:
+            stored = await promptly(_stored(database, task_queue), seconds=_PATIENCE_SECONDS)
+        except (TimeoutError, Unavailable):
             stored = _database_is_up(CollectorRegistry(), up=False)
         return generate_latest(self._registry) + generate_latest(stored)
 
 
-class Measured:
-    """ASGI middleware: counts every answer under the template of its route."""
-
-    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
-        self._app = app
-        self._metrics = metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on and count the answer."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        began = time.monotonic()
-        status = 500
-
-        async def send_seen(message: Message) -> None:
-            nonlocal status
-            status = message.get("status", status)
-            await send(message)
-
-        try:
-            await self._app(scope, receive, send_seen)
-        finally:
-            # Methods and paths are the caller's: kept as they come, they would make endless series.
-            method = scope["method"] if scope["method"] in _METHODS else "other"
-            seconds = time.monotonic() - began
-            problem = scope.get("state", {}).get("problem")
-            self._metrics.count(route=_template(scope), method=method, status=status, seconds=seconds, problem=problem)
-
-
-def _template(scope: Scope) -> str:
-    route = scope.get("route")
-    return str(getattr(route, "path", None) or "unknown")
-
-
-def _stored(open_requests: Iterable[OpenRequests], waits: Waits | None, *, sms: int) -> CollectorRegistry:
+async def _stored(database: Database, task_queue: str) -> CollectorRegistry:
     registry = _database_is_up(CollectorRegistry(), up=True)
-    counts = Gauge("countersign_open_requests", "Open requests.", ("journey", "step"), registry=registry)
-    for each in open_requests:
-        counts.labels(each.journey, each.step).set(each.count)
-    Gauge("countersign_sms_today", "SMS made since midnight UTC, of all accounts.", registry=registry).set(sms)
-    for name, help_text, value in _figures(waits):
-        Gauge(name, help_text, registry=registry).set(value)
+    async with database.connection() as connection:
+        _add_open(registry, await figures.open_requests(connection))
+        _add_figures(registry, await figures.waits(connection))
+        _add_waiting(registry, await figures.waiting_longer(connection, _AGES))
+        made = await sms_days.made(connection, datetime.now(UTC).date())
+        _gauge(registry, "countersign_sms_today", "SMS made since midnight UTC, of all accounts.", made)
+        refused = await figures.decisions_refused(connection)
+        told = "Account managers' decisions that were refused, forged ones above all."
+        _gauge(registry, "countersign_decisions_refused", told, refused)
+        _add_heartbeat(registry, await heartbeats.newest(connection, task_queue))
     return registry
 
 
-def _figures(waits: Waits | None) -> list[tuple[str, str, float]]:
+def _gauge(registry: CollectorRegistry, name: str, help_text: str, value: float) -> None:
+    Gauge(name, help_text, registry=registry).set(value)
+
+
+def _add_open(registry: CollectorRegistry, open_requests: Iterable[OpenRequests]) -> None:
+    counts = Gauge("countersign_open_requests", "Open requests.", ("journey", "step"), registry=registry)
+    overdue = Gauge(
+        "countersign_overdue_requests",
+        "Open requests whose step should have ended two minutes ago.",
+        ("journey", "step"),
+        registry=registry,
+    )
+    for each in open_requests:
+        counts.labels(each.journey, each.step).set(each.count)
+        overdue.labels(each.journey, each.step).set(each.overdue)
+
+
+def _add_figures(registry: CollectorRegistry, waits: Waits | None) -> None:
     if waits is None:
-        return []
-    return [
-        ("countersign_notices_waiting", "Mails that were not sent yet.", waits.notices),
-        ("countersign_oldest_notice_seconds", "Age of the oldest of them.", waits.oldest_notice_seconds),
-        (
-            "countersign_oldest_account_manager_wait_seconds",
-            "How long the oldest request has waited for an account manager.",
-            waits.oldest_account_manager_seconds,
-        ),
-    ]
+        return
+    _gauge(registry, "countersign_notices_waiting", "Mails that were not sent yet.", waits.notices)
+    _gauge(registry, "countersign_oldest_notice_seconds", "Age of the oldest of them.", waits.oldest_notice_seconds)
+    told = "How long the oldest request has waited for an account manager."
+    _gauge(registry, "countersign_oldest_account_manager_wait_seconds", told, waits.oldest_account_manager_seconds)
 
 
-def _add_refused(registry: CollectorRegistry, refused: int) -> None:
-    help_text = "Account managers' decisions that were refused, forged ones above all."
-    Gauge("countersign_decisions_refused", help_text, registry=registry).set(refused)
+def _add_waiting(registry: CollectorRegistry, waiting: Mapping[timedelta, int]) -> None:
+    told = "Requests that have waited for an account manager for at least so many seconds."
+    counts = Gauge("countersign_account_manager_waiting", told, ("at_least",), registry=registry)
+    for age, count in waiting.items():
+        counts.labels(str(int(age.total_seconds()))).set(count)
+
+
+def _add_heartbeat(registry: CollectorRegistry, at: datetime | None) -> None:
+    if at is not None:
+        told = "How long ago a worker last said that it is at work and reaches Temporal."
+        age = (datetime.now(UTC) - at).total_seconds()
+        _gauge(registry, "countersign_worker_heartbeat_age_seconds", told, max(age, 0))
 
 
 def _database_is_up(registry: CollectorRegistry, *, up: bool) -> CollectorRegistry:
-    Gauge("countersign_database_up", "Whether the database answers.", registry=registry).set(int(up))
+    _gauge(registry, "countersign_database_up", "Whether the database answers.", int(up))
     return registry

@@ -33,6 +33,7 @@ from countersign.domain.errors import (
 from countersign.effects.opening import Replay, remember, replayed
 from countersign.effects.work import Work
 from countersign.storage.requests import Request
+from countersign.telemetry.calls import note_request
 
 _LOG = logging.getLogger(__name__)
 _START_TIMEOUT = timedelta(seconds=2)
@@ -113,6 +114,7 @@ async def open_and_start(
     async with services.desk.on_account(account_id, at=now(), actor=who.actor) as work:
         request = await replayed(work, who.user_id, replay)
         if request is not None:
+            note_request(request.id)
             return request
         request = await opener(work, who.user_id)
         await remember(work, who.user_id, replay, request)

@@ -200,6 +200,14 @@ class Settings(BaseSettings):
     )
     api_host: str = Field("127.0.0.1", description="Where the API listens.")
     api_port: int = Field(8080, description="Where the API listens.")
+    worker_host: str = Field(
+        "127.0.0.1", description="Where a worker listens for health checks and Prometheus, if it has a port."
+    )
+    worker_port: NonNegativeInt = Field(
+        0,
+        description="The port on which a worker serves /healthz, /readyz and /metrics; 0 opens none. "
+        "Keep it from the public: it asks for no token.",
+    )
     codec_cors_origins: list[str] = Field(
         default_factory=list, description="The Temporal UI's origins, which may call the codec endpoint: a JSON list."
     )
@@ -207,6 +215,15 @@ class Settings(BaseSettings):
         default=False, description="Whether the codec endpoint decodes for whoever calls it: the local stack alone."
     )
     body_limit_bytes: int = Field(65_536, description="Bytes that the body of a call may have.")
+
+    log_format: Literal["text", "json"] = Field(
+        "text", description="How processes log: lines of text, or a JSON object a line, with one for each call."
+    )
+    otlp_endpoint: str = Field(
+        "",
+        description="The base address of the OTLP/HTTP collector that spans are sent to, to /v1/traces below it; "
+        "empty makes none. OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG say which.",
+    )
 
     http: HttpLimits = Field(HttpLimits(), description="What the API puts up with.")
     quotas: Quotas = Field(Quotas(), description="How often one caller may call.")

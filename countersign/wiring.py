@@ -17,11 +17,13 @@ from activities.sending import SendingActivities
 from countersign.adapters.checkpoint_file import CheckpointFile
 from countersign.adapters.keyring import KeyRing, Purpose, load_key_ring
 from countersign.adapters.local_inbox import LocalInbox
+from countersign.adapters.measured import MeasuredMail, MeasuredSms
 from countersign.adapters.message_guard import MessageGuard
 from countersign.adapters.senders import MailSender, SmsSender
 from countersign.adapters.sendgrid_mail import SendGridMail
 from countersign.adapters.temporal import Frontend
 from countersign.adapters.temporal_tls import Tls
+from countersign.adapters.temporal_tracing import AboutRequests
 from countersign.adapters.twilio_sms import TwilioSms
 from countersign.adapters.unversioned import WithoutVersions
 from countersign.dispatch.audit_keeping import AuditKeeper
@@ -104,6 +106,15 @@ def frontend(settings: Settings) -> Frontend:
             server_name=settings.temporal_tls_server_name,
         ),
     )
+
+
+def trace(settings: Settings, *, service: str) -> None:
+    """Switch on traces if the settings name a collector; to be called before the parts are opened."""
+    if settings.otlp_endpoint:
+        # Imported here: most processes never need it.
+        from countersign.telemetry import tracing  # noqa: PLC0415 - see above
+
+        tracing.start(settings.otlp_endpoint, service=service)
 
 
 def load_keys(settings: Settings, purposes: frozenset[Purpose]) -> KeyRing:
@@ -198,6 +209,10 @@ def messenger(core: Parts) -> Messenger:
 
 def sms_sender(settings: Settings) -> SmsSender:
     """Return Twilio, or where it is not configured the local stack's inbox; else raise ``SettingsMissing``."""
+    return MeasuredSms(_sms_sender(settings))
+
+
+def _sms_sender(settings: Settings) -> SmsSender:
     if settings.twilio_account_sid:
         return TwilioSms(
             account_sid=settings.twilio_account_sid,
@@ -211,6 +226,10 @@ def sms_sender(settings: Settings) -> SmsSender:
 
 def mail_sender(settings: Settings) -> MailSender:
     """Return SendGrid, or where it is not configured the local stack's inbox; else raise ``SettingsMissing``."""
+    return MeasuredMail(_mail_sender(settings))
+
+
+def _mail_sender(settings: Settings) -> MailSender:
     if settings.sendgrid_api_key.get_secret_value():
         return SendGridMail(
             api_key=settings.sendgrid_api_key.get_secret_value(),
@@ -302,7 +321,7 @@ def worker(
         ],
         deployment_config=_deployment(core.settings),
         workflow_runner=runner or (UnsandboxedWorkflowRunner() if core.settings.build_id else WithoutVersions()),
-        interceptors=[MessageGuard()],
+        interceptors=[AboutRequests(), MessageGuard()],
         # After a crash Temporal holds work for the dead process this long; its default is 10 seconds.
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
         graceful_shutdown_timeout=timedelta(seconds=5),

@@ -9,6 +9,7 @@ from temporalio.common import SearchAttributeKey
 from activities.names import EXPIRE_STEP, REMIND_ACCOUNT_MANAGERS
 from countersign.domain.messages import Actor, ActorKind, Cancel, StartRequest, StepDue
 from countersign.domain.requests import Step
+from workflows.counting import count_ended
 from workflows.following import PAUSE
 from workflows.messages import SIGNAL_KEY, Messages
 from workflows.storage_steps import StepFails, storage_step
@@ -62,6 +63,7 @@ class Approval(Messages):
         if not self._now_at(Step.CLOSED):
             # A restored database has the request at an earlier step: it goes on from there.
             workflow.continue_as_new(StartRequest(request_id=self._request_id))
+        count_ended(self._known)
         return str(self._known.outcome)
 
     async def _stay(self, step: Step) -> None:

@@ -15,6 +15,7 @@ from temporalio.exceptions import ActivityError
 from activities.names import APPLY_MESSAGE, BEGIN_REQUEST, GIVE_UP_SENDING, READ_STATE, SEND_CODE
 from countersign.domain.messages import AnyMessage, Envelope, RequestAt, RequestState, SendRef, StartRequest, Verdict
 from countersign.domain.requests import Step
+from workflows.counting import count_begun, count_step
 from workflows.details import details
 from workflows.storage_steps import StepFails, storage_step
 
@@ -27,6 +28,7 @@ class Following:
     def __init__(self, start: StartRequest) -> None:
         self._request_id = start.request_id
         self._state: RequestState | None = None
+        self._step_since = workflow.now()
         # Handlers await the database: without the lock, two messages could adopt their states in the wrong order.
         self._lock = asyncio.Lock()
         self._sending: set[tuple[str, int]] = set()
@@ -38,6 +40,7 @@ class Following:
             try:
                 arg = RequestAt(request_id=self._request_id, at=workflow.now())
                 self._adopt(await storage_step(BEGIN_REQUEST, arg, summary="begin"))
+                count_begun(self._known.journey)
             except StepFails:
                 await workflow.sleep(PAUSE, summary="wait until ops have mended it")
 
@@ -83,6 +86,9 @@ class Following:
         return self._state
 
     def _adopt(self, state: RequestState) -> None:
+        if self._state is not None and self._state.step is not state.step:
+            count_step(self._state, workflow.now() - self._step_since)
+            self._step_since = workflow.now()
         self._state = state
         workflow.set_current_details(details(state))
         if state.unsent is not None and (sent := _identity(state.unsent)) not in self._sending:

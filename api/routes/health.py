@@ -1,9 +1,6 @@
 """Is it alive, is it ready, and which part is ill."""
 
 import asyncio
-from collections.abc import Awaitable
-from datetime import timedelta
-from typing import Literal
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
@@ -12,11 +9,9 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 
 from api.services import Services, UsedServices
+from countersign.health import TIMEOUT, DatabaseHealth, Health, database_health, health, temporal_health
 
 router = APIRouter(tags=["Health"])
-_TIMEOUT = timedelta(seconds=2)
-Health = Literal["up", "down"]
-DatabaseHealth = Literal["up", "read_only", "down"]
 
 
 class Readiness(BaseModel):
@@ -46,34 +41,14 @@ async def alive() -> dict[str, str]:
 async def ready(services: UsedServices, response: Response) -> Readiness:
     """Return 200 while requests can be accepted, and which part is ill."""
     database, keys, temporal, worker = await asyncio.gather(
-        _database(services),
-        _health(services.watch.require()),
-        _health(_temporal(services)),
-        _health(_worker(services)),
+        database_health(services.core.database),
+        health(services.watch.require()),
+        temporal_health(services.core.client),
+        health(_worker(services)),
     )
     if database != "up" or keys != "up":
         response.status_code = 503
     return Readiness(database=database, keys=keys, temporal=temporal, worker=worker)
-
-
-async def _health(check: Awaitable[object]) -> Health:
-    try:
-        await asyncio.wait_for(check, 2 * _TIMEOUT.total_seconds())
-    except Exception:  # noqa: BLE001 - whatever it is, that part is ill
-        return "down"
-    return "up"
-
-
-async def _database(services: Services) -> DatabaseHealth:
-    try:
-        takes_writes = await asyncio.wait_for(services.core.database.takes_writes(), 2 * _TIMEOUT.total_seconds())
-    except Exception:  # noqa: BLE001 - whatever it is, it does not answer
-        return "down"
-    return "up" if takes_writes else "read_only"
-
-
-async def _temporal(services: Services) -> None:
-    await services.core.client.service_client.check_health(timeout=_TIMEOUT)
 
 
 async def _worker(services: Services) -> None:
@@ -82,6 +57,6 @@ async def _worker(services: Services) -> None:
         task_queue=TaskQueue(name=services.settings.task_queue),
         task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
     )
-    answer = await services.core.client.workflow_service.describe_task_queue(request, timeout=_TIMEOUT)
+    answer = await services.core.client.workflow_service.describe_task_queue(request, timeout=TIMEOUT)
     if not answer.pollers:
         raise LookupError

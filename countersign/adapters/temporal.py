@@ -1,7 +1,6 @@
 """The connection to Temporal."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,12 +9,12 @@ from typing import Any
 
 from temporalio.client import Client
 from temporalio.common import HeaderCodecBehavior
-from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RPCError, RPCStatusCode
 
 from countersign.adapters.keyring import KeyRing
 from countersign.adapters.payload_codec import data_converter
 from countersign.adapters.temporal_tls import Tls, why_not
+from countersign.adapters.temporal_tracing import tracing
 
 SEARCH_ATTRIBUTES = ("AccountId", "CredentialKind", "ApprovalStep", "SessionName")
 
@@ -44,6 +43,7 @@ class Frontend:
             lazy=lazy,
             data_converter=data_converter(key_ring, self.namespace),
             header_codec_behavior=HeaderCodecBehavior.CODEC,
+            interceptors=tracing(),
         )
 
     async def connect_without_keys(self) -> Client:
@@ -70,13 +70,3 @@ async def answered_within(patience: timedelta) -> AsyncIterator[None]:
             yield
     except TimeoutError:
         raise RPCError("Temporal does not answer.", RPCStatusCode.DEADLINE_EXCEEDED, b"") from None
-
-
-def forward_core_logs() -> None:
-    """Let the SDK's core log through ``logging``, where lines are masked; left alone, it writes to the console.
-
-    To be called before the first client is made.
-    """
-    forwarding = LogForwardingConfig(logger=logging.getLogger("temporalio"), append_log_fields_to_message=False)
-    logs = LoggingConfig(filter=TelemetryFilter(core_level="WARN", other_level="ERROR"), forwarding=forwarding)
-    Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=logs)), error_if_already_set=False)

@@ -14,6 +14,7 @@ from countersign.cli.doctor import doctor
 from countersign.cli.housekeeping import housekeeping
 from countersign.cli.people import otp, token
 from countersign.cli.processes import api, migrate, seed, worker
+from countersign.cli.trace import trace
 from countersign.cli.up import up
 from countersign.domain.errors import DomainError
 from countersign.local.errors import StackError
@@ -37,7 +38,7 @@ def main() -> None:
         sys.exit(1)
 
 
-for command in (up, demo, doctor, api, worker, migrate, seed, token, otp, backup, restore, housekeeping):
+for command in (up, demo, doctor, api, worker, migrate, seed, token, otp, trace, backup, restore, housekeeping):
     app.command()(command)
 users_app.command()(staff.find)
 users_app.command()(staff.add)

@@ -17,16 +17,20 @@ def api() -> None:
 
     from api.serving import server_config
     from countersign import logs
-    from countersign.adapters.temporal import forward_core_logs
+    from countersign.adapters.temporal_core import measured_core
     from countersign.collecting import collect_seldom
-    from countersign.wiring import API_PURPOSES
+    from countersign.wiring import API_PURPOSES, trace
 
     logs.install()
     logs.tell_of_the_end()
-    forward_core_logs()
+    sdk = measured_core()
     settings = command_settings()
+    logs.install(as_json=settings.log_format == "json")
     _require_usable(settings, API_PURPOSES)
-    server = uvicorn.Server(server_config(_application(settings), settings))
+    trace(settings, service="countersign-api")
+    app = _application(settings)
+    app.state.sdk = sdk
+    server = uvicorn.Server(server_config(app, settings))
     collect_seldom()
     server.run()
 

@@ -17,6 +17,8 @@ from countersign.dispatch.start import start_workflow
 from countersign.effects.work import Desk
 from countersign.storage import heartbeats, requests
 from countersign.storage.requests import Request
+from countersign.telemetry import calls, spans
+from countersign.telemetry.metrics import CHORE_FAILURES, CHORE_SUCCESS, NUDGED, STARTED_LATE
 
 _LOG = logging.getLogger(__name__)
 _AT_ONCE = 50
@@ -59,6 +61,7 @@ class Dispatcher:
         for request in waiting:
             with _one_of_many("start", request):
                 await start_workflow(self.client, request, task_queue=self.task_queue, patience=_RPC_TIMEOUT)
+                STARTED_LATE.inc()
 
     async def nudge(self) -> None:
         """Tell workflows to look again whose request changed without them, or whose code was never sent."""
@@ -69,6 +72,7 @@ class Dispatcher:
         for request in [*changed, *stuck]:
             with _one_of_many("nudge", request):
                 await self._look_again(request)
+                NUDGED.inc()
 
     async def erase_revealed(self) -> None:
         """Erase copies of secrets that were shown and whose two minutes are over."""
@@ -99,7 +103,8 @@ class Dispatcher:
 def _one_of_many(chore: str, request: Request) -> Iterator[None]:
     # One request that cannot be helped must not keep the others waiting.
     try:
-        yield
+        with calls.begun(request.id), spans.span(f"dispatcher {chore}"):
+            yield
     except RPCError as error:
         _LOG.warning("Could not %s %s: %s", chore, request.workflow_id, error.status)
 
@@ -111,8 +116,10 @@ async def repeat(chore: Callable[[], Awaitable[object]], *, seconds: float) -> N
         try:
             await chore()
             ill = False
+            CHORE_SUCCESS.labels(chore.__name__).set_to_current_time()
         except Exception as error:  # noqa: BLE001 - a chore must outlive whatever is ill; it is told once
             if not ill:
                 _LOG.warning("%s failed and will be tried again: %s", chore.__name__, type(error).__name__)
             ill = True
+            CHORE_FAILURES.labels(chore.__name__).inc()
         await asyncio.sleep(seconds)

@@ -50,6 +50,11 @@ class KeyWatch:
                 await watching
             await self._let_go()
 
+    @property
+    def fits(self) -> bool:
+        """Whether the keys were found to fit when last looked at."""
+        return self._proven
+
     async def require(self) -> None:
         """Return when the keys fit; raises ``KeysUnfit``, and ``Unavailable`` while that could not be found out."""
         if self._fault is not None:

@@ -16,6 +16,8 @@ from countersign.effects.stop_links import stop_context
 from countersign.effects.work import Desk
 from countersign.storage import notices
 from countersign.storage.notices import Notice
+from countersign.telemetry import calls, spans
+from countersign.telemetry.metrics import NOTICES, OUTBOX_BATCH
 
 _AT_ONCE = 20
 _HELD_SECONDS = 40
@@ -37,6 +39,8 @@ class Outbox:
         """Send what is due; return how many were taken."""
         async with self.desk.database.transaction() as connection:
             due = await notices.claim_due(connection, limit=_AT_ONCE)
+        if due:
+            OUTBOX_BATCH.observe(len(due))
         give_back_at = time.monotonic() + _HELD_SECONDS
         by_person = groupby(sorted(due, key=_person_and_age), key=attrgetter("user_id"))
         await asyncio.gather(*(self._send_in_order(list(notices_of), give_back_at) for _, notices_of in by_person))
@@ -48,7 +52,9 @@ class Outbox:
             if time.monotonic() >= give_back_at:
                 await self._give_back(notices_of_one[place:], seconds=0)
                 return
-            if not await self._send(notice):
+            with calls.begun(notice.request_id), spans.span(f"outbox {notice.event}"):
+                is_over = await self._send(notice)
+            if not is_over:
                 await self._give_back(notices_of_one[place + 1 :], seconds=_PAUSE_SECONDS)
                 return
 
@@ -61,6 +67,7 @@ class Outbox:
         except DeliveryRefused as refused:
             async with self.desk.database.connection() as connection:
                 await notices.mark_failed(connection, notice.id, failure=str(refused))
+            NOTICES.labels("failed").inc()
             return True
         except Exception as error:  # noqa: BLE001 - one notice that cannot be written must not hold up the others
             await self._postpone(notice, failure=type(error).__name__, unwritable=True)
@@ -68,6 +75,7 @@ class Outbox:
         else:
             # Forgotten, it would be sent again: no other knows that the provider took it.
             await self.desk.database.insist(partial(notices.mark_sent, notice_id=notice.id, provider_id=provider_id))
+            NOTICES.labels("sent").inc()
             return True
 
     async def _hand_over(self, notice: Notice) -> str:
@@ -83,6 +91,7 @@ class Outbox:
                 await notices.give_back(connection, notice.id, seconds=seconds)
 
     async def _postpone(self, notice: Notice, *, failure: str, unwritable: bool = False) -> None:
+        NOTICES.labels("postponed").inc()
         pause = min(_PAUSE_SECONDS * 2 ** min(notice.attempts, 10), _LONGEST_PAUSE_SECONDS)
         async with self.desk.database.connection() as connection:
             await notices.postpone(connection, notice.id, seconds=pause, failure=failure, unwritable=unwritable)

@@ -13,6 +13,7 @@ from countersign.effects.work import Desk, Work, found
 from countersign.storage import verdicts
 from countersign.storage.requests import Request
 from countersign.storage.verdicts import StoredVerdict
+from countersign.telemetry.metrics import VERDICTS
 
 
 async def apply_message(desk: Desk, envelope: Envelope) -> Verdict:
@@ -29,7 +30,10 @@ async def apply_message(desk: Desk, envelope: Envelope) -> Verdict:
             at=envelope.at,
             verdict=verdict,
         )
-        return _verdict(work, verdict, found(after))
+        answer = _verdict(work, verdict, found(after))
+    # Counted once it is stored: what the transaction could not keep will come again.
+    VERDICTS.labels(verdict.kind, verdict.problem or "done").inc()
+    return answer
 
 
 def _verdict(work: Work, stored: StoredVerdict, request: Request) -> Verdict:

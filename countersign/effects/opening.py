@@ -34,6 +34,7 @@ from countersign.storage import credentials, ledger, requests, users
 from countersign.storage.credentials import Credential
 from countersign.storage.ledger import IdempotencyRecord
 from countersign.storage.requests import NewRequest, Request
+from countersign.telemetry.calls import name_request, note_request
 
 _HOUR = timedelta(hours=1)
 
@@ -56,7 +57,7 @@ async def create_api_key(work: Work, user_id: UUID, *, name: str, permissions: l
     await _require_free_name(work, fold_name(name))
     await _require_room(work)
     new = NewRequest(
-        id=uuid4(),
+        id=name_request(),
         account_id=work.account.id,
         user_id=user_id,
         credential_id=uuid4(),
@@ -80,7 +81,7 @@ async def create_fix_credentials(work: Work, user_id: UUID, *, session_type: Ses
     await _require_room(work)
     name = new_session_name(session_type)
     new = NewRequest(
-        id=uuid4(),
+        id=name_request(),
         account_id=work.account.id,
         user_id=user_id,
         credential_id=uuid4(),
@@ -172,7 +173,7 @@ async def remember(work: Work, user_id: UUID, replay: Replay | None, request: Re
 
 def _about(credential: Credential, *, user_id: UUID, journey: Journey, method: TwoFactorMethod) -> NewRequest:
     return NewRequest(
-        id=uuid4(),
+        id=name_request(),
         account_id=credential.account_id,
         user_id=user_id,
         credential_id=credential.id,
@@ -191,6 +192,7 @@ async def open_request(work: Work, new: NewRequest) -> Request:
     """Store the request and the audit event that it was opened; raises ``RequestOpen`` or ``TooManyRequests``."""
     await _require_requests_left(work)
     request = await requests.insert(work.connection, new)
+    note_request(request.id)
     work.audit_request(
         AuditTag.REQUEST_OPENED,
         request,

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pyotp
 
@@ -34,6 +34,7 @@ from countersign.storage import accounts, recovery_codes, requests, users
 from countersign.storage.database import Connection
 from countersign.storage.requests import NewRequest, Request
 from countersign.storage.users import User
+from countersign.telemetry.calls import name_request
 
 _ISSUER = "Countersign"
 
@@ -61,7 +62,7 @@ class TwoFactorChange:
     phone: str | None = field(default=None, repr=False)
     reveal_challenge: str | None = None
     kept_session: bytes | None = field(default=None, repr=False)
-    request_id: UUID = field(default_factory=uuid4)
+    request_id: UUID = field(default_factory=name_request)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ ENVIRONMENT_NAME = "stack.env"
 # The same whatever the code: there is only the code of now, and what began under that of before goes on with it.
 LOCAL_BUILD = "local"
 IDENTITY_PATH = "/local/identity"
+COLLECTOR_PATH = "/local/traces"
 _OWN_PREFIX = "COUNTERSIGN_"
 
 
@@ -28,12 +29,15 @@ def stack_variables(*, data: Path, ports: Ports, key_ring_file: Path, jwks_file:
         "COUNTERSIGN_OIDC_CLIENT_ID": "countersign-local",
         "COUNTERSIGN_OIDC_CLIENT_SECRET": secrets.token_urlsafe(32),
         "COUNTERSIGN_AUDIT_CHECKPOINT_FILE": str(data / "audit-checkpoints.jsonl"),
+        "COUNTERSIGN_OTLP_ENDPOINT": f"http://{LOOPBACK}:{ports.api}{COLLECTOR_PATH}",
         **own_variables(),
         "COUNTERSIGN_MODE": "local",
         "COUNTERSIGN_DATA": str(data),
         "COUNTERSIGN_BUILD_ID": LOCAL_BUILD,
         "COUNTERSIGN_API_HOST": LOOPBACK,
         "COUNTERSIGN_API_PORT": str(ports.api),
+        "COUNTERSIGN_WORKER_HOST": LOOPBACK,
+        "COUNTERSIGN_WORKER_PORT": str(ports.worker),
         "COUNTERSIGN_KEY_RING_FILE": str(key_ring_file),
         "COUNTERSIGN_JWT_KEY_FILE": str(jwks_file),
         "COUNTERSIGN_JWT_ISSUER": ISSUER,

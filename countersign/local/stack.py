@@ -101,6 +101,8 @@ class _Stack:
 
     def _wanted_ports(self) -> dict[str, tuple[int, str]]:
         wanted = {"the API": (self._ports.api, "--api-port")}
+        if self._ports.worker:
+            wanted["the worker"] = (self._ports.worker, "--worker-port")
         if self._temporal:
             wanted["Temporal"] = (self._ports.temporal, "--temporal-port")
             wanted["the Temporal UI"] = (self._ports.temporal_ui, "--ui-port")
@@ -216,6 +218,7 @@ class _Stack:
     def _addresses(self) -> Addresses:
         return Addresses(
             api=f"http://{LOOPBACK}:{self._ports.api}",
+            worker=f"http://{LOOPBACK}:{self._ports.worker}" if self._ports.worker else "",
             temporal=self._temporal.address if self._temporal else self._external_temporal,
             temporal_ui=f"http://{LOOPBACK}:{self._ports.temporal_ui}" if self._temporal else "",
             postgres=self._postgres.address if self._postgres else "the one that DATABASE_URL names",

@@ -11,12 +11,13 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Ports:
-    """Where a local stack listens."""
+    """Where a local stack listens; a ``worker`` of 0 opens no port."""
 
     api: int
     temporal: int
     temporal_ui: int
     postgres: int
+    worker: int = 0
 
 
 def require_free(wanted: Mapping[str, tuple[int, str]]) -> None:

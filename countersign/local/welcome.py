@@ -16,9 +16,10 @@ _NEXT = {
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the parts of a stack are; ``temporal_ui`` is empty when the stack has none of its own."""
+    """Where the parts of a stack are; ``temporal_ui`` and ``worker`` are empty where there is none."""
 
     api: str
+    worker: str
     temporal: str
     temporal_ui: str
     postgres: str
@@ -46,6 +47,7 @@ def _places(addresses: Addresses) -> dict[str, str]:
         "Temporal": addresses.temporal,
         "PostgreSQL": addresses.postgres,
         "SMS and mail": f"{addresses.api}/local/messages",
+        "Metrics": " ".join(f"{each}/metrics" for each in (addresses.api, addresses.worker) if each),
         "Data": str(addresses.data),
     }
     return {label: place for label, place in places.items() if place}

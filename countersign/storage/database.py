@@ -3,7 +3,7 @@
 import asyncio
 import select
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, LiteralString, TypeVar
 
@@ -12,6 +12,8 @@ from psycopg.rows import TupleRow, class_row, tuple_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from countersign.domain.errors import Unavailable
+from countersign.telemetry import spans
+from countersign.telemetry.spans import TracedCursor
 
 # A failover cuts connections.
 _AWAY = (
@@ -47,7 +49,13 @@ class Database:
             max_size=pool_size,
             timeout=_WAIT_SECONDS,
             check=_still_there,
-            kwargs={"autocommit": True, "options": _OPTIONS, "connect_timeout": 3, "prepare_threshold": 0},
+            kwargs={
+                "autocommit": True,
+                "options": _OPTIONS,
+                "connect_timeout": 3,
+                "prepare_threshold": 0,
+                "cursor_factory": TracedCursor if spans.tracer() else psycopg.AsyncCursor,
+            },
         )
 
     async def open(self) -> None:
@@ -73,6 +81,10 @@ class Database:
             read_only = await scalar(connection, "SHOW transaction_read_only")
         is_full = self._full_at is not None and time.monotonic() < self._full_at + _REMEMBERED_SECONDS
         return read_only == "off" and not is_full
+
+    def pool_stats(self) -> Mapping[str, int]:
+        """Return what the pool counts of itself, under the names that psycopg gives it."""
+        return self._pool.get_stats()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
@@ -104,8 +116,9 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """Lend a connection inside a transaction, committed when the block ends without an exception."""
-        async with self.connection() as connection, connection.transaction():
-            yield connection
+        with spans.step("transaction"):
+            async with self.connection() as connection, connection.transaction():
+                yield connection
 
 
 async def _still_there(connection: Connection) -> None:

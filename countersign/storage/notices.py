@@ -17,6 +17,7 @@ class Notice(BaseModel, frozen=True):
 
     id: UUID
     user_id: UUID
+    request_id: UUID | None
     event: str
     context: dict[str, Any]
     attempts: int
@@ -60,7 +61,7 @@ async def claim_due(connection: Connection, *, limit: int) -> list[Notice]:
                        AND older.sent_at IS NULL AND older.failed_at IS NULL AND NOT older.unwritable
                        AND older.due_at > now())
                    ORDER BY created_at LIMIT %s FOR UPDATE SKIP LOCKED)
-               RETURNING notices.id, user_id, event, context, attempts, notices.created_at, stop_id,
+               RETURNING notices.id, user_id, request_id, event, context, attempts, notices.created_at, stop_id,
                    coalesce(address, email) AS address"""
     return await many(connection, Notice, query, (limit,))
 

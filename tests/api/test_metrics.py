@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
@@ -10,8 +11,10 @@ from prometheus_client.samples import Sample
 
 from api.app import create_app
 from api.metrics import Metrics
+from countersign.dispatch.reconcile import Kind
 from countersign.domain.errors import BY_SLUG
-from countersign.domain.requests import Journey, Step
+from countersign.domain.messages import AnyMessage
+from countersign.domain.requests import Channel, Delivery, Journey, Step
 from countersign.local.postgres import EmbeddedPostgres
 from countersign.settings import Settings
 from countersign.storage.database import Database
@@ -72,6 +75,15 @@ async def test_labels_hold_nobodys_data(cast: Cast, settings: Settings) -> None:
         "journey": set(map(str, Journey)).__contains__,
         "step": set(map(str, Step)).__contains__,
         "problem": BY_SLUG.__contains__,
+        "at_least": re.compile(r"\d+").fullmatch,
+        "part": {"database", "temporal", "keys"}.__contains__,
+        "state": {"idle", "busy"}.__contains__,
+        "channel": {Channel.SMS, Channel.EMAIL}.__contains__,
+        "delivery": {Delivery.SENT, Delivery.FAILED}.__contains__,
+        "message": {get_args(each.model_fields["kind"].annotation)[0] for each in get_args(AnyMessage)}.__contains__,
+        "result": {*BY_SLUG, "done", "taken", "refused", "sent", "failed", "postponed"}.__contains__,
+        "kind": set(map(str, Kind)).__contains__,
+        "chore": re.compile(r"[a-z_]+").fullmatch,
     }
     for sample in samples:
         for name, text in sample.labels.items():
@@ -123,7 +135,7 @@ async def test_it_asks_for_no_token_and_may_not_be_stored(http: httpx.AsyncClien
 
 
 async def _samples_of(database: Database) -> list[Sample]:
-    text = (await Metrics().exposition(database)).decode()
+    text = (await Metrics().exposition(database, task_queue="x")).decode()
     return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
 
 

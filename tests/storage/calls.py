@@ -59,7 +59,7 @@ _NAMED: dict[str, Any] = {
     "at": NOW, "since": NOW, "before": NOW, "older_than": NOW, "until": NOW, "seen_since": NOW, "day": NOW.date(),
     "deadline": NOW, "codes_per_hour": 10, "sms_per_day": 40, "told": {USER: None}, "actor_id": USER,
     "limit": 50, "n": 10, "number": 1, "count": 1, "wrong": 1, "in_a_row": 1, "seconds": 1, "version": 1,
-    "only_open": False,
+    "ages": [timedelta(0), timedelta(hours=4)], "only_open": False,
     "name": "x", "name_key": "key 1", "session_name": session_name(1), "part": "CST0000", "text": "x", "email": "x@y",
     "phone": "+447700900124", "key": "key 1", "route": "/v1/api-keys", "event": "x", "context": {}, "failure": None,
     "reason": None, "key_id": "k", "current_key": "k", "key_ids": ["k"], "check_mac": TOKEN, "task_queue": "x",

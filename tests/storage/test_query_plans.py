@@ -50,6 +50,7 @@ WHOLE: dict[Function, tuple[set[str], str]] = {
     checkpoints.changed_heads: ({"accounts", "accounts_pkey"}, "once a minute, all accounts against what is signed"),
     figures.decisions_refused: ({"requests_with_refused_decisions"}, OF_FEW),
     figures.open_requests: ({"requests", "requests_open_of_user", "requests_open_of_account"}, FIGURE),
+    figures.waiting_longer: ({"requests_waiting"}, FIGURE),
     figures.waits: ({"notices_waiting", "notices_due", "requests_waiting"}, FIGURE),
     key_uses.every: ({*LARGE, *LESS_LARGE, "requests_revealed", "requests_open_of_account"}, KEEPING),
     looking_up.mails_waiting: ({"notices_waiting", "notices_due"}, OF_FEW),

@@ -30,7 +30,7 @@ from countersign.settings import Settings
 
 _PATIENCE_SECONDS = 60
 _PER_TIME = ("CODE_SENDS_PER_HOUR", "REQUESTS_PER_HOUR", "SMS_PER_ACCOUNT_AND_DAY")
-_PORTS = ("API", "TEMPORAL", "TEMPORAL_UI", "POSTGRES")
+_PORTS = ("API", "TEMPORAL", "TEMPORAL_UI", "POSTGRES", "WORKER")
 _MARKS = {"worker": "worker", "api": "api", "temporal": "start-dev", "postgres": "-D"}
 
 
