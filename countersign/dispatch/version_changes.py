@@ -115,8 +115,7 @@ class VersionChanges:
         For where there is one build alone: nothing is held, nothing asked.
         """
         async with asyncio.timeout(_COMES_WITHIN_SECONDS):
-            while (seen := await self.versions.read()) is None or (build := seen.find(build_id)) is None:
-                await asyncio.sleep(_LOOK_SECONDS)
+            seen, build = await self._await(build_id)
         if build.status is not Status.CURRENT:
             await self._make_current(seen, build_id, force=True)
 
@@ -148,6 +147,13 @@ class VersionChanges:
                 "one with COUNTERSIGN_BUILD_ID, or look for the right name with countersign versions show."
             )
         return seen, build
+
+    async def _await(self, build_id: str) -> tuple[Deployment, Build]:
+        while True:
+            try:
+                return await self._find(build_id)
+            except NotFound:
+                await asyncio.sleep(_LOOK_SECONDS)
 
     async def _make_current(self, seen: Deployment, build_id: str, *, force: bool) -> None:
         request = SetWorkerDeploymentCurrentVersionRequest(
