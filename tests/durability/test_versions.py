@@ -12,7 +12,7 @@ from activities.names import RECONCILE
 from countersign.checkup.findings import Level
 from countersign.checkup.temporal import check_temporal
 from countersign.dispatch import versions as looking
-from countersign.dispatch.version_changes import VersionRefused
+from countersign.dispatch.version_routing import VersionRefused
 from countersign.dispatch.versions import Status
 from countersign.domain.errors import NotFound
 from countersign.domain.requests import Journey, Step
@@ -133,6 +133,23 @@ async def test_what_was_held_goes_on_with_the_release_that_is_mended(rehearsal: 
 
 
 @pytest.mark.prove
+async def test_an_older_build_stands_still_at_what_a_newer_one_has_written_until_that_is_held(
+    rehearsal: Rehearsal,
+) -> None:
+    async with rehearsal.working("1.0"), rehearsal.working("1.1", NEXT_RELEASE):
+        await rehearsal.arrived("1.0")
+        await rehearsal.arrived("1.1")
+        await rehearsal.changes.make_current("1.1")
+        moved = await open_at(rehearsal.cast, Journey.CREATE_FIX, Step.ACTIVATION_CHOICE)
+        await rehearsal.changes.make_current("1.0")
+        assert (await moved.choose("now")).status_code == 503
+
+        _update_options(rehearsal, f"--workflow-id={moved.workflow_id}")
+        assert await finish(rehearsal.cast, moved) == "activated"
+    assert await build_of(moved) == "1.1"
+
+
+@pytest.mark.prove
 async def test_a_share_of_what_begins_goes_to_a_build_that_ramps_until_the_ramp_ends(rehearsal: Rehearsal) -> None:
     async with rehearsal.working("1.0"), rehearsal.working("1.1", NEXT_RELEASE):
         await rehearsal.changes.make_current("1.0")
@@ -198,6 +215,8 @@ async def test_a_build_that_nobody_saw_or_that_is_older_is_refused_with_what_to_
             await changes.promote("1.1")
             with pytest.raises(VersionRefused, match=r"to go back: countersign versions back 1\.0"):
                 await changes.promote("1.0")
+            with pytest.raises(VersionRefused, match=r"to go back: countersign versions back 1\.0"):
+                await changes.ramp("1.0", 10)
 
 
 @pytest.mark.prove
