@@ -39,7 +39,8 @@ class VersionChanges:
         await self._holding.hold(newer)
         await self._routing.make_current(seen, build_id, force=force)
         await self._hold_the_last_of(newer)
-        return await self._holding.let_go(each for each in seen.builds if each.first_seen <= build.first_seen)
+        no_newer = [each for each in seen.builds if each.first_seen <= build.first_seen]
+        return len(await self._holding.let_go(no_newer))
 
     async def go_back(self, build_id: str, *, force: bool = False, hold: bool = True) -> int:
         """Let all new requests begin on an older build; return how many were held with the newer ones.
@@ -54,7 +55,7 @@ class VersionChanges:
         newer = [*_if_newer(seen.current, build), *_if_newer(seen.ramping, build)] if hold else []
         held = await self._holding.hold(newer)
         await self._routing.make_current(seen, build_id, force=force)
-        return held + await self._hold_the_last_of(newer)
+        return len(held | await self._hold_the_last_of(newer))
 
     async def ramp(self, build_id: str, percent: float, *, force: bool = False) -> int:
         """Let a share of new requests begin on the build; return how many were held since the share became smaller."""
@@ -89,12 +90,12 @@ class VersionChanges:
     async def _ramp(self, seen: Deployment, build_id: str, percent: float, *, losing: list[Build], force: bool) -> int:
         held = await self._holding.hold(losing)
         await self._routing.ramp(seen, build_id, percent, force=force)
-        return held + await self._hold_the_last_of(losing)
+        return len(held | await self._hold_the_last_of(losing))
 
-    async def _hold_the_last_of(self, losing: list[Build]) -> int:
+    async def _hold_the_last_of(self, losing: list[Build]) -> frozenset[str]:
         # Those that began, or moved, in between.
         if not losing:
-            return 0
+            return frozenset()
         await asyncio.sleep(_LISTS_LAG_SECONDS)
         return await self._holding.hold(losing)
 

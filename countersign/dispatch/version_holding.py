@@ -33,27 +33,31 @@ class Holding:
     def _client(self) -> Client:
         return self.versions.client
 
-    async def hold(self, builds: Iterable[Build]) -> int:
-        """Pin to each build what it ran last; return how many."""
-        held = 0
+    async def hold(self, builds: Iterable[Build]) -> frozenset[str]:
+        """Pin to each build what it ran last; return the workflows' ids."""
+        held: frozenset[str] = frozenset()
         for build in builds:
             version = WorkerDeploymentVersion(deployment_name=self.versions.deployment, build_id=build.build_id)
             pinned = VersioningOverride.PinnedOverride(behavior=_TO_PIN, version=version)
             options = WorkflowExecutionOptions(versioning_override=VersioningOverride(pinned=pinned))
-            held += await self._override(f"{self.versions.query(build.build_id)} AND {_MOVING}", options)
+            held |= await self._override(f"{self.versions.query(build.build_id)} AND {_MOVING}", options)
         return held
 
-    async def let_go(self, builds: Iterable[Build]) -> int:
-        """Let what was held with these builds follow the current one again; return how many."""
+    async def let_go(self, builds: Iterable[Build]) -> frozenset[str]:
+        """Let what was held with these builds follow the current one again; return the workflows' ids."""
         types = ", ".join(f"'{each}'" for each in self.moving)
         held = f"{_PINNED} AND WorkflowType IN ({types})"
-        queries = [f"{self.versions.query(each.build_id)} AND {held}" for each in builds]
-        return sum([await self._override(query, WorkflowExecutionOptions()) for query in queries])
+        let_go: frozenset[str] = frozenset()
+        for build in builds:
+            query = f"{self.versions.query(build.build_id)} AND {held}"
+            let_go |= await self._override(query, WorkflowExecutionOptions())
+        return let_go
 
-    async def _override(self, query: str, options: WorkflowExecutionOptions) -> int:
+    async def _override(self, query: str, options: WorkflowExecutionOptions) -> frozenset[str]:
         turns = asyncio.Semaphore(_AT_ONCE)
         found = [each async for each in self._client.list_workflows(query)]
-        return sum(await asyncio.gather(*(self._override_one(each, options, turns) for each in found)))
+        done = await asyncio.gather(*(self._override_one(each, options, turns) for each in found))
+        return frozenset(each.id for each, is_done in zip(found, done, strict=True) if is_done)
 
     async def _override_one(self, found: Found, options: WorkflowExecutionOptions, turns: asyncio.Semaphore) -> bool:
         request = UpdateWorkflowExecutionOptionsRequest(
