@@ -118,8 +118,8 @@ async def _do_a_task_on(flow: Flow, build: str) -> None:
 @pytest.mark.prove
 async def test_what_was_held_goes_on_with_the_release_that_is_mended(rehearsal: Rehearsal) -> None:
     async with rehearsal.working("1.0"):
+        await rehearsal.changes.make_current("1.0")
         async with rehearsal.working("1.1", NEXT_RELEASE):
-            await rehearsal.changes.make_current("1.0")
             await rehearsal.arrived("1.1")
             await rehearsal.changes.promote("1.1")
             held = await open_at(rehearsal.cast, Journey.CREATE_FIX, Step.ACCOUNT_MANAGER)
@@ -136,20 +136,21 @@ async def test_what_was_held_goes_on_with_the_release_that_is_mended(rehearsal: 
 
 @pytest.mark.prove
 async def test_a_share_of_what_begins_goes_to_a_build_that_ramps_until_the_ramp_ends(rehearsal: Rehearsal) -> None:
-    async with rehearsal.working("1.0"), rehearsal.working("1.1", NEXT_RELEASE):
+    async with rehearsal.working("1.0"):
         await rehearsal.changes.make_current("1.0")
-        await rehearsal.arrived("1.1")
-        await rehearsal.changes.ramp("1.1", 50)
-        ramping = await rehearsal.find("1.1")
-        assert ramping is not None
-        assert (ramping.status, ramping.percent) == (Status.RAMPING, 50)
-        begun = await _begun_on_both(rehearsal)
+        async with rehearsal.working("1.1", NEXT_RELEASE):
+            await rehearsal.arrived("1.1")
+            await rehearsal.changes.ramp("1.1", 50)
+            ramping = await rehearsal.find("1.1")
+            assert ramping is not None
+            assert (ramping.status, ramping.percent) == (Status.RAMPING, 50)
+            begun = await _begun_on_both(rehearsal)
 
-        await rehearsal.changes.end_ramp()
-        after = await _open(rehearsal, SOME)
-        by_build = {await build_of(flow): flow for flow in begun}
-        first = [by_build["1.0"], by_build["1.1"]]
-        assert await _finish(rehearsal, [*first, *after]) == {"activated"}
+            await rehearsal.changes.end_ramp()
+            after = await _open(rehearsal, SOME)
+            by_build = {await build_of(flow): flow for flow in begun}
+            first = [by_build["1.0"], by_build["1.1"]]
+            assert await _finish(rehearsal, [*first, *after]) == {"activated"}
 
     assert [await build_of(flow) for flow in first] == ["1.0", "1.1"]
     assert await builds_of(after) == {"1.0"}
