@@ -24,10 +24,10 @@ class MeasuredSms:
 
     inner: SmsSender
 
-    async def send_sms(self, *, to: str, text: str, key: str) -> None:
-        """Hand it over."""
+    async def send_sms(self, *, to: str, text: str, key: str) -> str:
+        """Hand it over; return the provider's id of it."""
         with _measured(Channel.SMS):
-            await self.inner.send_sms(to=to, text=text, key=key)
+            return await self.inner.send_sms(to=to, text=text, key=key)
 
     async def aclose(self) -> None:
         """Close ``inner``."""
@@ -40,10 +40,10 @@ class MeasuredMail:
 
     inner: MailSender
 
-    async def send_mail(self, *, to: str, mail: Mail, key: str) -> None:
-        """Hand it over."""
+    async def send_mail(self, *, to: str, mail: Mail, key: str) -> str:
+        """Hand it over; return the provider's id of it."""
         with _measured(Channel.EMAIL):
-            await self.inner.send_mail(to=to, mail=mail, key=key)
+            return await self.inner.send_mail(to=to, mail=mail, key=key)
 
     async def aclose(self) -> None:
         """Close ``inner``."""

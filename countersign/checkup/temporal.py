@@ -85,11 +85,5 @@ async def _builds(client: Client, settings: Settings) -> list[Finding]:
         return [ok(what, told)]
     if seen.current is None:
         return [fault(what, "None is current, so no request begins: countersign versions promote BUILD.")]
-    deserted = [
-        fault(
-            what, f"No worker of {each.build_id} asks for work, and {each.open_workflows} open workflows wait for one."
-        )
-        for each in seen.builds
-        if each.is_deserted
-    ]
+    deserted = [fault(what, each.plight) for each in seen.builds if each.is_deserted]
     return deserted or [ok(what, f"{seen.current.build_id} is current, and every build that is needed has workers")]

@@ -1,7 +1,10 @@
 """The command ``countersign``."""
 
 import logging
+import os
 import sys
+from contextlib import suppress
+from typing import NoReturn
 
 import typer
 
@@ -35,7 +38,24 @@ def main() -> None:
         app()
     except (DomainError, StackError) as error:
         sys.stderr.write(f"countersign: {error}\n")
-        sys.exit(1)
+        _end(1)
+    except SystemExit as end:
+        _end(end.code)
+
+
+def _end(code: str | int | None) -> NoReturn:
+    """End at once, without Python's own farewell.
+
+    A thread of Temporal's SDK may let go of an answer only then, and would abort the process that has done its work.
+    """
+    if isinstance(code, str):
+        sys.stderr.write(f"{code}\n")
+        code = 1
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # whoever read it has gone
+            stream.flush()
+    os._exit(code or 0)
 
 
 for command in (up, demo, doctor, api, worker, migrate, seed, token, otp, trace, backup, restore, housekeeping):

@@ -11,7 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from countersign.dispatch.version_changes import VersionChanges
-    from countersign.dispatch.versions import Build, Deployment
+    from countersign.dispatch.versions import Deployment
 
 app = typer.Typer(no_args_is_help=True, help="For ops: the builds of the workers (COUNTERSIGN_BUILD_ID).")
 
@@ -146,8 +146,4 @@ def _print(found: "Deployment") -> None:
     console().print(table)
     for build in found.builds:
         if build.is_deserted:
-            typer.echo(_deserted(build))
-
-
-def _deserted(build: "Build") -> str:
-    return f"No worker of {build.build_id} asks for work, and {build.open_workflows} open workflows wait for one."
+            typer.echo(build.plight)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import BaseModel
 from temporalio.api.deployment.v1 import RoutingConfig, WorkerDeploymentInfo
-from temporalio.api.enums.v1 import TaskQueueType, WorkerDeploymentVersionStatus
+from temporalio.api.enums.v1 import RoutingConfigUpdateState, TaskQueueType, WorkerDeploymentVersionStatus
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
     DescribeTaskQueueRequest,
@@ -20,6 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 RPC_TIMEOUT = timedelta(seconds=10)
 # A poll that finds nothing lasts a minute.
 _POLLS_WITHIN = timedelta(minutes=2)
+_IN_PROGRESS = RoutingConfigUpdateState.ROUTING_CONFIG_UPDATE_STATE_IN_PROGRESS
 _Summary = WorkerDeploymentInfo.WorkerDeploymentVersionSummary
 
 
@@ -114,6 +115,11 @@ class Versions:
         ]
         newest_first = sorted(builds, key=lambda each: each.first_seen, reverse=True)
         return Deployment(builds=tuple(newest_first), token=described.conflict_token)
+
+    async def is_in_force(self) -> bool:
+        """Tell whether all parts of Temporal know the routing; raises ``RPCError``."""
+        described = await self._described()
+        return described is None or described.worker_deployment_info.routing_config_update_state != _IN_PROGRESS
 
     def query(self, build_id: str) -> str:
         """Return what finds the open workflows whose last task this build did."""
