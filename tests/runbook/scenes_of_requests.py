@@ -107,7 +107,7 @@ def wrong_codes_rise(town: Town) -> Iterator[Variables]:
 
 
 def an_account_is_frozen(town: Town) -> Iterator[Variables]:
-    town.change("UPDATE accounts SET frozen_at = now(), wrong_codes_in_a_row = 50 WHERE name = 'Harbour Trading'")
+    _countersign(town, "accounts", "contain", town.account_id())
     yield {"ACCOUNT": town.account_id()}
     yield {}
 
