@@ -20,6 +20,8 @@ _PLAIN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\b(?:\d+ (?:seconds?|minutes?|hours?) (?:ago|from now))\b", "moments ago"),
         (r"\b\d+\.\d+ s \([\d,]+ a second\)", "0.4 s (5,000 a second)"),
         (r"\bSM0{20,}(\d+)\b", r"SM0000000000000000000000000000\1"),
+        (r"\b(\d+\.\d)\d+\b", r"\1"),
+        (r"\b\d+@[\w.-]+", "4711@worker"),
         (r"\b20\d{6}T\d{12}\b", "20261127T101542000000"),
     )
 )
