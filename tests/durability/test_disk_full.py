@@ -179,7 +179,7 @@ async def test_a_database_that_only_reads_is_named_and_shows_everything_and_heal
     async with read_only(own):
         assert (await flow.shown())["step"] == "two_factor_code"
         assert _says_so(await cast.owner.post("/fix-credentials", {"session_type": "trade"}))
-        assert await _states(cast) == (503, {**_ALL_UP, "database": "read_only"})
+        assert await _states(cast) == (200, {**_ALL_UP, "database": "read_only"})
 
     await eventually(lambda: _states(cast), lambda found: found == (200, _ALL_UP))
     await eventually(flow.enter_code, lambda response: response.status_code == 200)
@@ -188,7 +188,7 @@ async def test_a_database_that_only_reads_is_named_and_shows_everything_and_heal
 async def test_a_database_whose_disk_is_full_is_named_by_those_who_met_it(cast: Cast, own: OwnDatabase) -> None:
     async with full(own, "requests"):
         await cast.owner.post("/fix-credentials", {"session_type": "trade"})
-        assert await _states(cast) == (503, {**_ALL_UP, "database": "read_only"})
+        assert await _states(cast) == (200, {**_ALL_UP, "database": "read_only"})
 
     await cast.owner.create_fix()
     await eventually(lambda: _states(cast), lambda found: found == (200, _ALL_UP))
