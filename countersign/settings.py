@@ -205,8 +205,8 @@ class Settings(BaseSettings):
     )
     worker_port: NonNegativeInt = Field(
         0,
-        description="The port on which a worker serves /healthz, /readyz and /metrics; 0 opens none. "
-        "Keep it from the public: it asks for no token.",
+        description="The port on which a worker serves `/healthz`, `/readyz` and `/metrics`; 0 opens none. Keep it "
+        "from the public: it asks for no token.",
     )
     codec_cors_origins: list[str] = Field(
         default_factory=list, description="The Temporal UI's origins, which may call the codec endpoint: a JSON list."
@@ -217,12 +217,13 @@ class Settings(BaseSettings):
     body_limit_bytes: int = Field(65_536, description="Bytes that the body of a call may have.")
 
     log_format: Literal["text", "json"] = Field(
-        "text", description="How processes log: lines of text, or a JSON object a line, with one for each call."
+        "text",
+        description="How processes log: lines of text, or a JSON object a line, with one for each call of the API.",
     )
     otlp_endpoint: str = Field(
         "",
-        description="The base address of the OTLP/HTTP collector that spans are sent to, to /v1/traces below it; "
-        "empty makes none. OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG say which.",
+        description="Base address of the OTLP/HTTP collector that spans go to, at `/v1/traces` below it; empty: no "
+        "traces. `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG` say which.",
     )
 
     http: HttpLimits = Field(HttpLimits(), description="What the API puts up with.")

@@ -7,8 +7,8 @@ from unittest.mock import patch
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from temporalio.worker import UnsandboxedWorkflowRunner
 
+from countersign.adapters.unversioned import WithoutVersions
 from countersign.local.issuer import Issuer
 from countersign.settings import Settings
 from countersign.telemetry.tracing import Discreet, exporting
@@ -43,9 +43,14 @@ def keeping_spans() -> Iterator[Kept]:
         yield Kept(exporter)
 
 
+def _as_deployed(*, versioned: bool) -> WithoutVersions:
+    assert not versioned
+    return WithoutVersions()
+
+
 @asynccontextmanager
 async def traced_stage(settings: Settings, issuer: Issuer, providers: Providers) -> AsyncIterator[tuple[Stage, Kept]]:
     """A stage with workers as they are deployed."""
-    with keeping_spans() as kept, patch("tests.support.workers.sandboxed", UnsandboxedWorkflowRunner):
+    with keeping_spans() as kept, patch("tests.support.workers.sandboxed", _as_deployed):
         async with stage_of(settings, issuer=issuer, providers=providers) as stage:
             yield stage, kept
