@@ -12,7 +12,6 @@ from countersign.local.tcp_ports import free_port
 from countersign.local.temporal_server import EmbeddedTemporal
 from countersign.settings import Settings
 from countersign.wiring import parts
-from tests.durability.rehearsing import Rehearsal, build_of
 from tests.support.cast import Flow, Person, Providers
 from tests.support.fix import audit
 from tests.support.processes import wait_until
@@ -98,20 +97,3 @@ async def test_update_ids_of_an_earlier_run_get_their_first_answer_in_a_later_on
         assert (repeated.status_code, repeated.json()) == (first.status_code, first.json())
         assert (await flow.shown())["attempts_left"] == 4
         await flow.to_secret()
-
-
-@pytest.mark.prove
-async def test_a_new_run_of_a_workflow_that_stays_with_its_build_stays_there_too(stage: Stage) -> None:
-    rehearsal = Rehearsal(stage)
-    async with rehearsal.working("1.0"):
-        await rehearsal.changes.make_current("1.0")
-        flow = await stage.cast.owner.create_api_key()
-        async with rehearsal.working("1.1"):
-            await rehearsal.arrived("1.1")
-            await rehearsal.changes.promote("1.1")
-            before = await _run_id(flow)
-            while await _run_id(flow) == before:
-                await flow.handle.signal("look_again")
-            await flow.to_secret()
-
-            assert await build_of(flow) == "1.0"
