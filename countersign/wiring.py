@@ -1,7 +1,7 @@
 """Puts the parts together from the settings; each process gets the keys of its purposes alone."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -108,13 +108,17 @@ def frontend(settings: Settings) -> Frontend:
     )
 
 
-def trace(settings: Settings, *, service: str) -> None:
-    """Switch on traces if the settings name a collector; to be called before the parts are opened."""
-    if settings.otlp_endpoint:
-        # Imported here: most processes never need it.
-        from countersign.telemetry import tracing  # noqa: PLC0415 - see above
+@contextmanager
+def traced(settings: Settings, *, service: str) -> Iterator[None]:
+    """Send traces if the settings name a collector, for the length of the block; parts are opened in it."""
+    if not settings.otlp_endpoint:
+        yield
+        return
+    # Imported here: most processes never need it.
+    from countersign.telemetry import tracing  # noqa: PLC0415 - see above
 
-        tracing.start(settings.otlp_endpoint, service=service)
+    with tracing.sending(settings.otlp_endpoint, service=service):
+        yield
 
 
 def load_keys(settings: Settings, purposes: frozenset[Purpose]) -> KeyRing:

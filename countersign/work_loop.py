@@ -24,7 +24,7 @@ from countersign.wiring import (
     require_service_settings,
     schedules,
     sms_sender,
-    trace,
+    traced,
     worker,
 )
 from countersign.worker_port import Standing, serving
@@ -37,7 +37,8 @@ _SCHEDULE_SECONDS = 600
 def work(settings: Settings) -> None:
     """Run a worker process from start to stop, as ``run_worker`` tells."""
     collect_seldom()
-    uvloop.run(run_worker(settings))
+    with traced(settings, service="countersign-worker"):
+        uvloop.run(run_worker(settings))
 
 
 async def run_worker(settings: Settings) -> None:
@@ -49,7 +50,6 @@ async def run_worker(settings: Settings) -> None:
     """
     logs.install(as_json=settings.log_format == "json")
     logs.tell_of_the_end()
-    trace(settings, service="countersign-worker")
     standing = _standing(settings)
     require_service_settings(settings)
     stop = asyncio.Event()

@@ -19,7 +19,7 @@ def api() -> None:
     from countersign import logs
     from countersign.adapters.temporal_core import measured_core
     from countersign.collecting import collect_seldom
-    from countersign.wiring import API_PURPOSES, trace
+    from countersign.wiring import API_PURPOSES, traced
 
     logs.install()
     logs.tell_of_the_end()
@@ -27,12 +27,12 @@ def api() -> None:
     settings = command_settings()
     logs.install(as_json=settings.log_format == "json")
     _require_usable(settings, API_PURPOSES)
-    trace(settings, service="countersign-api")
-    app = _application(settings)
-    app.state.sdk = sdk
-    server = uvicorn.Server(server_config(app, settings))
-    collect_seldom()
-    server.run()
+    with traced(settings, service="countersign-api"):
+        app = _application(settings)
+        app.state.sdk = sdk
+        server = uvicorn.Server(server_config(app, settings))
+        collect_seldom()
+        server.run()
 
 
 def _application(settings: "Settings") -> "FastAPI":

@@ -4,7 +4,6 @@ Nobody's data leaves in a span. What may is listed here, and everything else is 
 library put it there; of an exception goes the type alone.
 """
 
-import atexit
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -41,15 +40,16 @@ _TIMEOUT_SECONDS = 5
 _GOODBYE_SECONDS = 2
 
 
-def start(endpoint: str, *, service: str) -> None:
-    """Send spans to the OTLP/HTTP collector at the address from now on, as the service.
+@contextmanager
+def sending(endpoint: str, *, service: str) -> Iterator[None]:
+    """Send spans to the OTLP/HTTP collector at the address for the length of the block, as the service.
 
-    The process' end sends the rest. What the collector does not take is given up: nothing waits for it, and the end for
-    two seconds at most.
+    Its end sends the rest. What the collector does not take is given up: nothing waits for it, and the end for two
+    seconds at most.
     """
     exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=_TIMEOUT_SECONDS)
-    provider = _provide(BatchSpanProcessor(Discreet(exporter)), service)
-    atexit.register(_finish, provider)
+    with exporting(BatchSpanProcessor(Discreet(exporter)), service=service):
+        yield
 
 
 @contextmanager
@@ -60,7 +60,7 @@ def exporting(processor: SpanProcessor, *, service: str) -> Iterator[None]:
         yield
     finally:
         spans.switch(None)
-        provider.shutdown()
+        _finish(provider)
 
 
 def _finish(provider: TracerProvider) -> None:

@@ -15,10 +15,10 @@ import sys
 from countersign import logs
 from countersign.telemetry import spans, tracing
 logs.install()
-tracing.start(sys.argv[1], service="x")
-for _ in range(3000):
-    with spans.span("x"):
-        pass
+with tracing.sending(sys.argv[1], service="x"):
+    for _ in range(3000):
+        with spans.span("x"):
+            pass
 sys.stdout.write("done")
 """
 
