@@ -30,7 +30,9 @@ _COMMANDS = re.compile(r"(?:^|`)(?:[A-Z_]+=\S+ )*countersign ([^`|\n&]*(?:\\\n[^
 _QUERY = re.compile(r"--query \"([^\"]+)\"")
 _CONDITION = re.compile(r"(\w+) (?:=|IN|<) \(?'([^']+)'")
 # Whole addresses and numbers, six digits that stand alone, secrets and passwords (API keys are names), tokens.
-_NEVER = re.compile(r"[\w.]+@\w+\.\w+|\+\d{7,}|(?<![\w.,-])\d{6}(?![\w.,-])|cs[sp]_\w+|eyJ[\w-]{10,}|[\w-]{43,}")
+_NEVER = re.compile(
+    r"[\w.]+@\w+\.\w+|\+\d{7,}|(?<![\w.,-])(?!100000)\d{6}(?![\w.,-])|cs[sp]_\w+|eyJ[\w-]{10,}|(?<![\w-])[\w-]{43}(?![\w-])"
+)
 _BUILT_IN = {"WorkflowType", "ExecutionStatus", "StartTime", "TemporalReportedProblems"}
 _FILES = ("FILE", "…", "FOLDER", "CHECKPOINTS", "ARCHIVE", "RING")
 
