@@ -99,7 +99,7 @@ def drained(build: BuildId) -> None:
     if seen is None or (seen.status in {Status.DRAINED, Status.NEW} and not seen.open_workflows):
         typer.echo(f"Nothing needs {build}.")
         return
-    typer.echo(f"{build} is {seen.status}, and {seen.open_workflows} open workflows ran there last.")
+    typer.echo(f"{build} is {seen.status}, and {seen.open_workflows} open workflows need it.")
     raise typer.Exit(1)
 
 

@@ -13,11 +13,10 @@ from temporalio.client import Client
 from temporalio.client import WorkflowExecution as Found
 from temporalio.service import RPCError, RPCStatusCode
 
-from countersign.dispatch.versions import RPC_TIMEOUT, Build, Versions
+from countersign.dispatch.versions import RPC_TIMEOUT, STAYING, Build, Versions
 
 _AT_ONCE = 20
 _MOVING = "TemporalWorkflowVersioningBehavior='AutoUpgrade'"
-_PINNED = "TemporalWorkflowVersioningBehavior='Pinned'"
 _TO_PIN = VersioningOverride.PinnedOverrideBehavior.PINNED_OVERRIDE_BEHAVIOR_PINNED
 
 
@@ -46,7 +45,7 @@ class Holding:
     async def let_go(self, builds: Iterable[Build]) -> frozenset[str]:
         """Let what was held with these builds follow the current one again; return the workflows' ids."""
         types = ", ".join(f"'{each}'" for each in self.moving)
-        held = f"{_PINNED} AND WorkflowType IN ({types})"
+        held = f"{STAYING} AND WorkflowType IN ({types})"
         let_go: frozenset[str] = frozenset()
         for build in builds:
             query = f"{self.versions.query(build.build_id)} AND {held}"

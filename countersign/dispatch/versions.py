@@ -18,6 +18,8 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 RPC_TIMEOUT = timedelta(seconds=10)
+# Of themselves, or held.
+STAYING = "TemporalWorkflowVersioningBehavior='Pinned'"
 # A poll that finds nothing lasts a minute.
 _POLLS_WITHIN = timedelta(minutes=2)
 _IN_PROGRESS = RoutingConfigUpdateState.ROUTING_CONFIG_UPDATE_STATE_IN_PROGRESS
@@ -43,7 +45,10 @@ _STATUS = {
 
 
 class Build(BaseModel, frozen=True):
-    """One build: its part, its share of new requests in percent, its workers, and the open workflows it ran last."""
+    """One build: its part, its share of new requests in percent, its workers, and the open workflows that need it.
+
+    Those are what it ran last, without what will go on with another build by itself.
+    """
 
     build_id: str
     status: Status
@@ -136,11 +141,13 @@ class Versions:
 
     async def _build(self, summary: _Summary, routing: RoutingConfig, polls: _Polls) -> Build:
         build_id = summary.deployment_version.build_id
-        open_workflows = await self.client.count_workflows(self.query(build_id), rpc_timeout=RPC_TIMEOUT)
+        share = _share(build_id, routing)
+        needing = self.query(build_id) if share else f"{self.query(build_id)} AND {STAYING}"
+        open_workflows = await self.client.count_workflows(needing, rpc_timeout=RPC_TIMEOUT)
         return Build(
             build_id=build_id,
             status=_STATUS.get(summary.status, Status.NEW),
-            percent=_share(build_id, routing),
+            percent=share,
             since=_moment(summary.routing_update_time),
             first_seen=summary.create_time.ToDatetime(tzinfo=UTC),
             workers=polls.workers,

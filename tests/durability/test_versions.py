@@ -8,7 +8,7 @@ import pytest
 from temporalio.common import VersioningBehavior
 from temporalio.workflow import _Definition as Definition
 
-from activities.names import RECONCILE
+from activities.names import HOUSEKEEPING, RECONCILE
 from countersign.checkup.findings import Level
 from countersign.checkup.temporal import check_temporal
 from countersign.dispatch import versions as looking
@@ -104,6 +104,25 @@ async def test_what_is_open_when_a_release_is_taken_back_finishes_each_where_it_
     assert await builds_of([*moved, *begun]) == {"1.1"}
     assert newer is not None
     assert (newer.status, newer.percent, newer.open_workflows) == (Status.DRAINING, 0, 0)
+
+
+async def test_an_old_build_is_needed_by_what_stays_with_it_and_not_by_a_wait_that_will_leave_it(
+    rehearsal: Rehearsal,
+) -> None:
+    async def needing() -> int:
+        build = await rehearsal.find("1.0")
+        return build.open_workflows if build else 0
+
+    async with rehearsal.working("1.0"):
+        await rehearsal.changes.make_current("1.0")
+        [stays, _waits] = await _open(rehearsal, [(Journey.CREATE_API_KEY, Step.SECRET_SAVED), *WAITING])
+        await eventually(needing, lambda found: found == 2)
+        async with rehearsal.working("1.1"):
+            await rehearsal.arrived("1.1")
+            await rehearsal.changes.promote("1.1")
+            await eventually(needing, lambda found: found == 1)
+            await finish(rehearsal.cast, stays)
+            await eventually(needing, lambda found: found == 0)
 
 
 async def _do_a_task_on(flow: Flow, build: str) -> None:
@@ -274,7 +293,5 @@ def test_each_workflow_says_whether_it_stays_with_its_build(workflow: type) -> N
     definition = Definition.from_class(workflow)
 
     assert definition is not None
-    expected = (
-        VersioningBehavior.AUTO_UPGRADE if definition.name in {*MOVE_ON, RECONCILE} else VersioningBehavior.PINNED
-    )
-    assert definition.versioning_behavior is expected
+    moves = definition.name in {*MOVE_ON, HOUSEKEEPING, RECONCILE}
+    assert definition.versioning_behavior is (VersioningBehavior.AUTO_UPGRADE if moves else VersioningBehavior.PINNED)

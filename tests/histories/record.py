@@ -24,6 +24,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from countersign.adapters.keyring import Purpose, new_key_ring_json
+from countersign.adapters.temporal import Frontend
 from countersign.domain.rules import Rules
 from countersign.local.issuer import ISSUER, Issuer, load_or_make_issuer
 from countersign.local.postgres import EmbeddedPostgres
@@ -50,15 +51,15 @@ _QUICK = Rules(
 )
 
 
-async def _connect(*, address: str, namespace: str, **_others: object) -> Client:
+async def _connect(frontend: Frontend, *_keys: object, **_how: object) -> Client:
     # The identity would tell the name of the machine.
     return await Client.connect(
-        address, namespace=namespace, data_converter=pydantic_data_converter, identity="recorder"
+        frontend.address, namespace=frontend.namespace, data_converter=pydantic_data_converter, identity="recorder"
     )
 
 
 async def record(settings: Settings, issuer: Issuer, providers: Providers, *, names: list[str]) -> None:
-    with patch("countersign.wiring.connect", _connect):
+    with patch.object(Frontend, "connect", _connect):
         async with parts(settings, purposes=frozenset(Purpose), lazy=False) as core:
             for tales, rules in ((PATIENT, Rules(resend_after=timedelta(0))), (IN_A_HURRY, _QUICK)):
                 for tale in (each for each in tales if each.__name__ in names or not names):

@@ -250,8 +250,16 @@ async def two_factor_change_unproven(cast: Cast) -> Flow:
 
 
 async def requests_compared(cast: Cast) -> Flow:
-    flow = Flow(cast.owner, "", f"reconcile/{uuid4()}")
-    await cast.core.client.start_workflow("reconcile", id=flow.workflow_id, task_queue=cast.core.settings.task_queue)
+    return await _run_of(cast, "reconcile")
+
+
+async def house_kept(cast: Cast) -> Flow:
+    return await _run_of(cast, "housekeeping")
+
+
+async def _run_of(cast: Cast, workflow: str) -> Flow:
+    flow = Flow(cast.owner, "", f"{workflow}/{uuid4()}")
+    await cast.core.client.start_workflow(workflow, id=flow.workflow_id, task_queue=cast.core.settings.task_queue)
     return flow
 
 
@@ -332,6 +340,7 @@ PATIENT: list[Tale] = [
     fix_activation_cancelled,
     two_factor_change_refused,
     two_factor_new_factor_refused,
+    house_kept,
     requests_compared,
 ]
 IN_A_HURRY: list[Tale] = [

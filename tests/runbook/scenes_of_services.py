@@ -176,3 +176,24 @@ def out_of_service_for_maintenance(town: Town) -> Iterator[Variables]:
         yield {}
         stopped.enter_context(town.still("worker"))
     yield {}
+
+
+def roll_back_a_release(town: Town) -> Iterator[Variables]:
+    with town.worker_of("1.1"):
+        town.waiting_fix()
+        yield {}
+        yield {}
+        yield {}
+        _countersign(town, "versions", "promote", "1.1")
+    _countersign(town, "versions", "back", "local", "--no-hold")
+
+
+def a_build_has_no_workers(town: Town) -> Iterator[Variables]:
+    with town.worker_of("1.2"):
+        town.key("on a build that goes").sent()
+    _countersign(town, "versions", "back", "local")
+    wait_until(lambda: "No worker of 1.2" in _countersign(town, "versions", "show"), patience=240)
+    yield {}
+    yield {}
+    time.sleep(5)
+    yield {}

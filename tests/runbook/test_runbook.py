@@ -33,7 +33,13 @@ _CONDITION = re.compile(r"(\w+) (?:=|IN|<) \(?'([^']+)'")
 _NEVER = re.compile(
     r"[\w.]+@\w+\.\w+|\+\d{7,}|(?<![\w.,-])(?!100000)\d{6}(?![\w.,-])|cs[sp]_\w+|eyJ[\w-]{10,}|(?<![\w-])[\w-]{43}(?![\w-])"
 )
-_BUILT_IN = {"WorkflowType", "ExecutionStatus", "StartTime", "TemporalReportedProblems"}
+_BUILT_IN = {
+    "WorkflowType",
+    "ExecutionStatus",
+    "StartTime",
+    "TemporalReportedProblems",
+    "TemporalWorkerDeploymentVersion",
+}
 _FILES = ("FILE", "…", "FOLDER", "CHECKPOINTS", "ARCHIVE", "RING")
 
 

@@ -1,10 +1,13 @@
 """A local stack with people in it, whose providers, processes and rows the scenes can trouble."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import LiteralString
+from typing import IO, LiteralString
 
 import psutil
 import psycopg
@@ -35,7 +38,7 @@ class Town:
     @property
     def places(self) -> dict[str, str]:
         """What depends on the machine, and how the runbook calls it."""
-        shown = {"API": 8080, "TEMPORAL": 7233, "TEMPORAL_UI": 8233, "POSTGRES": 54321}
+        shown = {"API": 8080, "WORKER": 8081, "TEMPORAL": 7233, "TEMPORAL_UI": 8233, "POSTGRES": 54321}
         addresses = {f"127.0.0.1:{port}": f"127.0.0.1:{shown[name]}" for name, port in self.stack.ports.items()}
         return {str(self.stack.data): ".countersign", str(self.folder): "/backups", **addresses}
 
@@ -118,6 +121,23 @@ class Town:
             yield
         finally:
             supervisor.resume()
+
+    @contextmanager
+    def worker_of(self, build_id: str) -> Iterator[None]:
+        """Run another worker, of a build that is current from then on; its end is a kill."""
+        with (self.folder / "worker.log").open("wb") as log:
+            worker = self._start("worker", log=log, COUNTERSIGN_BUILD_ID=build_id, COUNTERSIGN_WORKER_PORT="0")
+            try:
+                wait_until(lambda: self._start("versions", "promote", build_id).wait() == 0)
+                yield
+            finally:
+                worker.kill()
+                worker.wait()
+
+    def _start(self, *words: str, log: IO[bytes] | int = subprocess.DEVNULL, **more: str) -> "subprocess.Popen[bytes]":
+        environment = os.environ | {"COUNTERSIGN_DATA": str(self.stack.data)} | more
+        command = (sys.executable, "-m", "countersign", *words)
+        return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
     def restart(self, **more: str) -> None:
         """Stop the stack as Ctrl-C does, and start it with more settings."""
