@@ -172,7 +172,12 @@ def _replayer(stage: Stage, *, traces: bool) -> Replayer:
     )
 
 
-@pytest.mark.parametrize("file", RECORDED, ids=lambda file: file.stem)
+_SAMPLED = [
+    file if number % 6 == 0 else pytest.param(file, marks=pytest.mark.prove) for number, file in enumerate(RECORDED)
+]
+
+
+@pytest.mark.parametrize("file", _SAMPLED, ids=lambda file: file.stem)
 async def test_a_history_that_was_recorded_without_traces_replays_with_them(file: Path) -> None:
     with keeping_spans() as kept:
         replayer = Replayer(
@@ -182,7 +187,8 @@ async def test_a_history_that_was_recorded_without_traces_replays_with_them(file
             interceptors=[*tracing(), MessageGuard()],  # type: ignore[list-item]
         )
         await replayer.replay_workflow(WorkflowHistory.from_json("recorded", file.read_text()))
-        assert kept.spans() == []
+        # The suite's own worker is at work beside it.
+        assert [span for span in kept.spans() if (span.attributes or {}).get("temporalWorkflowID") == "recorded"] == []
 
 
 async def test_a_worker_that_replays_before_every_task_tells_nothing_twice(traced: Traced) -> None:
