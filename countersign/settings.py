@@ -8,6 +8,7 @@ from pydantic import AliasChoices, BaseModel, Field, NonNegativeInt, PositiveFlo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from countersign.domain.rules import Rules
+from countersign.verifier_settings import VerifierSettings
 
 
 class Quotas(BaseModel, frozen=True):
@@ -97,6 +98,7 @@ class Settings(BaseSettings):
 
     http: HttpLimits = HttpLimits()
     quotas: Quotas = Quotas()
+    verifier: VerifierSettings = Field(default=VerifierSettings(), description="The verifier, for trading gateways.")
     rules: Rules = Rules()
 
     @property

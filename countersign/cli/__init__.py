@@ -12,7 +12,7 @@ from countersign.cli.backup import backup, restore
 from countersign.cli.demo import demo
 from countersign.cli.doctor import doctor
 from countersign.cli.people import otp, token
-from countersign.cli.processes import api, migrate, seed, worker
+from countersign.cli.processes import api, migrate, seed, verifier, worker
 from countersign.cli.up import up
 from countersign.domain.errors import DomainError
 from countersign.local.errors import StackError
@@ -36,7 +36,7 @@ def main() -> None:
         sys.exit(1)
 
 
-for command in (up, demo, doctor, api, worker, migrate, seed, token, otp, backup, restore):
+for command in (up, demo, doctor, api, worker, verifier, migrate, seed, token, otp, backup, restore):
     app.command()(command)
 groups = {
     "requests": requests.app,

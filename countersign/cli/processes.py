@@ -1,4 +1,4 @@
-"""``countersign api``, ``worker``, ``migrate`` and ``seed``: the processes of a deployment, one by one."""
+"""``countersign api``, ``worker``, ``verifier``, ``migrate``, ``seed``: the processes of a deployment, one by one."""
 
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,25 @@ def api() -> None:
     settings = command_settings()
     _require_usable(settings, API_PURPOSES)
     server = uvicorn.Server(server_config(_application(settings), settings))
+    collect_seldom()
+    server.run()
+
+
+def verifier() -> None:
+    """Serve trading gateways, which ask whether calls are their owners'."""
+    import uvicorn
+
+    from api.verifier.app import create_verifier
+    from api.verifier.checking import require_verifier_settings
+    from api.verifier.serving import verifier_config
+    from countersign import logs
+    from countersign.collecting import collect_seldom
+
+    logs.install()
+    logs.tell_of_the_end()
+    settings = command_settings()
+    require_verifier_settings(settings)
+    server = uvicorn.Server(verifier_config(create_verifier(settings), settings))
     collect_seldom()
     server.run()
 

@@ -17,6 +17,7 @@ class Ports:
     temporal: int
     temporal_ui: int
     postgres: int
+    verifier: int
 
 
 def require_free(wanted: Mapping[str, tuple[int, str]]) -> None:
