@@ -70,11 +70,11 @@ class Revocations:
 
 async def _told(parts: Parts, subscription: Subscription) -> AsyncIterator[bytes]:
     yield _line(_state(parts))
-    while True:
+    while not subscription.is_over:
         news = await subscription.next(seconds=parts.silence_seconds)
         for each in news:
             yield _line(each)
-        if not news:
+        if not (news or subscription.is_over):
             yield _line(_state(parts))
 
 

@@ -1,15 +1,18 @@
 """Serving a verifier with uvicorn: as the API is served, and with its certificate and those of gateways."""
 
 import asyncio
+import socket
 import ssl
 from functools import partial
 from typing import Any
 
 import uvicorn
+from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from api.serving import Impatient, server_config
 from api.verifier.identity import PEER_NAMES, names_of
+from api.verifier.routes import Parts
 from countersign.settings import HttpLimits, Settings
 
 
@@ -22,6 +25,21 @@ class Acquainted(Impatient):
         if secured is not None:
             self.app_state = {**self.app_state, PEER_NAMES: names_of(secured.getpeercert())}
         super().connection_made(transport)
+
+
+class VerifierServer(uvicorn.Server):
+    """A server that ends streams before it stops: they would go on for ever, and be waited for."""
+
+    def __init__(self, app: Starlette, settings: Settings) -> None:
+        super().__init__(verifier_config(app, settings))
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop."""
+        parts: Parts | None = getattr(self._app.state, "parts", None)
+        if parts is not None:
+            parts.verifier.subscribers.end()
+        await super().shutdown(sockets)
 
 
 def verifier_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:

@@ -33,11 +33,9 @@ def api() -> None:
 
 def verifier() -> None:
     """Serve trading gateways, which ask whether calls are their owners'."""
-    import uvicorn
-
     from api.verifier.app import create_verifier
     from api.verifier.checking import require_verifier_settings
-    from api.verifier.serving import verifier_config
+    from api.verifier.serving import VerifierServer
     from countersign import logs
     from countersign.collecting import collect_seldom
 
@@ -45,7 +43,7 @@ def verifier() -> None:
     logs.tell_of_the_end()
     settings = command_settings()
     require_verifier_settings(settings)
-    server = uvicorn.Server(verifier_config(create_verifier(settings), settings))
+    server = VerifierServer(create_verifier(settings), settings)
     collect_seldom()
     server.run()
 

@@ -15,6 +15,12 @@ class Subscription:
     def __init__(self) -> None:
         self._waiting: list[Revoked | Lost] = []
         self._told = asyncio.Event()
+        self.is_over = False
+
+    def end(self) -> None:
+        """Tell nothing more."""
+        self.is_over = True
+        self._told.set()
 
     def add(self, news: Revoked | Lost) -> None:
         """Add what is to be told."""
@@ -51,6 +57,11 @@ class Subscribers:
         """Tell everyone."""
         for subscription in self._subscriptions:
             subscription.add(news)
+
+    def end(self) -> None:
+        """End all of them: this verifier stops."""
+        for subscription in self._subscriptions:
+            subscription.end()
 
     @contextmanager
     def subscribed(self) -> Iterator[Subscription]:

@@ -3,12 +3,15 @@
 import base64
 import hashlib
 import hmac
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, LiteralString, Self
+from typing import Annotated, Any, LiteralString, Self
 from uuid import UUID, uuid4
+
+from pydantic import Field, TypeAdapter
 
 from countersign.adapters.keyring import KeyRing, Purpose
 from countersign.domain.credentials import CredentialKind, SessionType
@@ -20,6 +23,7 @@ from countersign.domain.secrets import (
     new_fix_username,
     new_session_name,
 )
+from countersign.domain.verification import Call
 from countersign.storage import accounts, credentials, users
 from countersign.storage.credentials import NewCredential
 from countersign.storage.database import Database
@@ -182,3 +186,11 @@ class Customer:
         new = NewCredential(id=credential_id, account_id=self.account_id, name=name, name_key=name.lower(), **told)
         async with self.database.connection() as connection:
             await credentials.insert(connection, new)
+
+
+def asked(call: dict[str, Any]) -> Call:
+    """Return the call as a client of ours asks about it."""
+    return _CALL.validate_json(json.dumps({"ip": HERE} | call))
+
+
+_CALL: TypeAdapter[Call] = TypeAdapter(Annotated[Call, Field(discriminator="kind")])

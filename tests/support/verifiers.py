@@ -6,12 +6,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import uvicorn
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
 from api.verifier.app import create_verifier
-from api.verifier.serving import verifier_config
+from api.verifier.serving import VerifierServer
 from countersign.adapters.keyring import KeyRing, derive_ring
 from countersign.adapters.ring_text import RingText
 from countersign.effects.key_fitness import register
@@ -68,7 +67,7 @@ class Site:
     async def verifier(self, **changes: Any) -> AsyncIterator["Served"]:
         """Serve a verifier; ``url`` replaces its database's address, all else is for its settings."""
         url = changes.pop("url", self.settings.database_url.get_secret_value())
-        own = VerifierSettings(port=free_port(), **changes)
+        own = VerifierSettings(**{"port": free_port(), **changes})
         settings = self.settings.model_copy(update={"verifier": own, "database_url": SecretStr(url)})
         async with served(create_verifier(settings), settings) as found:
             yield found
@@ -101,9 +100,8 @@ class Served:
 
 @asynccontextmanager
 async def served(app: Starlette, settings: Settings) -> AsyncIterator[Served]:
-    config = verifier_config(app, settings)
-    # Signals and loops are those of the tests.
-    server = uvicorn.Server(config)
+    server = VerifierServer(app, settings)
+    # Not `serve`, which takes the signals that stop the tests.
     serving = asyncio.create_task(server._serve())
     while not server.started:
         assert not serving.done() or serving.result()
@@ -114,5 +112,5 @@ async def served(app: Starlette, settings: Settings) -> AsyncIterator[Served]:
         await found.until_followed()
         yield found
     finally:
-        server.force_exit = server.should_exit = True
+        server.should_exit = True
         await serving
