@@ -9,7 +9,6 @@ import pytest
 
 from countersign.domain.errors import Unavailable
 from countersign.domain.verification import Lost, Outcome, Revoked
-from countersign.verification import failures as limits
 from countersign.verification.cache import Cache
 from countersign.verification.failures import Failures
 from countersign.verification.gathering import Gathering
@@ -138,7 +137,7 @@ def test_failures_are_counted_by_name_and_address_for_a_minute(monkeypatch: pyte
     assert not counting.are_too_many(KEY, known(whitelist=Whitelist([str(IP)])), IP)
 
     later = time.monotonic() + 61
-    monkeypatch.setattr(limits.time, "monotonic", lambda: later)
+    monkeypatch.setattr("countersign.verification.failures.time.monotonic", lambda: later)
     assert not counting.are_too_many(KEY, known(), IP)
 
 
