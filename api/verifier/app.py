@@ -20,7 +20,6 @@ from countersign.storage.database import Database
 from countersign.verification.failures import Failures
 from countersign.verification.verifier import Verifier
 
-
 _ROUTES = (
     Route("/v1/verifications", Verifications(), methods=["POST"]),  # first: routes are tried in turn
     Route("/v1/revocations", Revocations(), methods=["GET"]),
