@@ -58,7 +58,22 @@ def _end(code: str | int | None) -> NoReturn:
     os._exit(code or 0)
 
 
-for command in (up, demo, doctor, api, worker, verifier, migrate, seed, token, otp, trace, backup, restore, housekeeping):
+for command in (
+    up,
+    demo,
+    doctor,
+    api,
+    worker,
+    verifier,
+    migrate,
+    seed,
+    token,
+    otp,
+    trace,
+    backup,
+    restore,
+    housekeeping,
+):
     app.command()(command)
 users_app.command()(staff.find)
 users_app.command()(staff.add)

@@ -46,6 +46,7 @@ def verifier() -> None:
     logs.install()
     logs.tell_of_the_end()
     settings = command_settings()
+    logs.install(as_json=settings.log_format == "json")
     require_verifier_settings(settings)
     server = VerifierServer(create_verifier(settings), settings)
     collect_seldom()
