@@ -5,6 +5,7 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Generic, TypeVar
 from uuid import UUID
 
 import jwt
@@ -28,24 +29,28 @@ class Claims(BaseModel, frozen=True):
     ip: IPvAnyAddress | None = None
 
 
+C = TypeVar("C", bound=BaseModel)
+
+
 @dataclass(frozen=True)
-class _Proven:
-    claims: Claims
+class _Proven(Generic[C]):
+    claims: C
     key_id: str | None
     key: jwt.PyJWK
     expires_at: int
 
 
-class TokenVerifier:
-    """Checks signature, issuer, audience and expiry."""
+class Tokens(Generic[C]):
+    """Checks signature, issuer, audience and expiry, and takes the claims that ``model`` names."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._proven: OrderedDict[bytes, _Proven] = OrderedDict()
+    def __init__(self, settings: Settings, *, audience: str, model: type[C]) -> None:
+        self._proven: OrderedDict[bytes, _Proven[C]] = OrderedDict()
         self._issuer = settings.jwt_issuer
-        self._audience = settings.jwt_audience
+        self._audience = audience
+        self._model = model
         self._keys: Keys = _keys(settings)
 
-    async def claims(self, token: str) -> Claims:
+    async def claims(self, token: str) -> C:
         """Return the claims of a valid token; raises ``NotSignedIn``, or ``Unavailable`` without the issuer's keys.
 
         A token that was checked before is only looked up again, while the key that signed it is still the issuer's.
@@ -60,7 +65,7 @@ class TokenVerifier:
             self._proven.popitem(last=False)
         return proven.claims
 
-    async def _prove(self, token: str) -> _Proven:
+    async def _prove(self, token: str) -> _Proven[C]:
         try:
             key_id = jwt.get_unverified_header(token).get("kid")
             key = await self._keys.find(key_id)
@@ -72,7 +77,7 @@ class TokenVerifier:
         except (jwt.PyJWTError, ValidationError, ValueError, TypeError):
             raise NotSignedIn("The token is not valid.") from None
 
-    def _checked(self, token: str, key_id: str | None, key: jwt.PyJWK) -> _Proven:
+    def _checked(self, token: str, key_id: str | None, key: jwt.PyJWK) -> _Proven[C]:
         # The key itself is handed over, not its number alone: with it goes the one algorithm it is for.
         decoded = jwt.decode(
             token,
@@ -83,7 +88,14 @@ class TokenVerifier:
             leeway=_LEEWAY,
             options={"require": _REQUIRED},
         )
-        return _Proven(Claims.model_validate(decoded), key_id, key, expires_at=int(decoded["exp"]))
+        return _Proven(self._model.model_validate(decoded), key_id, key, expires_at=int(decoded["exp"]))
+
+
+class TokenVerifier(Tokens[Claims]):
+    """The tokens of people."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings, audience=settings.jwt_audience, model=Claims)
 
 
 def _keys(settings: Settings) -> Keys:

@@ -29,6 +29,7 @@ from pydantic_settings import (
 
 from countersign.domain.errors import DomainError
 from countersign.domain.rules import Rules
+from countersign.verifier_settings import VerifierSettings
 
 _PREFIX = "COUNTERSIGN_"
 _SECRETS = "COUNTERSIGN_SECRETS"
@@ -228,6 +229,9 @@ class Settings(BaseSettings):
 
     http: HttpLimits = Field(HttpLimits(), description="What the API puts up with.")
     quotas: Quotas = Field(Quotas(), description="How often one caller may call.")
+    verifier: VerifierSettings = Field(
+        VerifierSettings(), description="What concerns verifiers, which trading gateways ask."
+    )
     rules: Rules = Field(Rules(), description="The numbers of the product.")
 
     @classmethod

@@ -16,7 +16,7 @@ from countersign.cli.demo import demo
 from countersign.cli.doctor import doctor
 from countersign.cli.housekeeping import housekeeping
 from countersign.cli.people import otp, token
-from countersign.cli.processes import api, migrate, seed, worker
+from countersign.cli.processes import api, migrate, seed, verifier, worker
 from countersign.cli.trace import trace
 from countersign.cli.up import up
 from countersign.domain.errors import DomainError
@@ -58,7 +58,22 @@ def _end(code: str | int | None) -> NoReturn:
     os._exit(code or 0)
 
 
-for command in (up, demo, doctor, api, worker, migrate, seed, token, otp, trace, backup, restore, housekeeping):
+for command in (
+    up,
+    demo,
+    doctor,
+    api,
+    worker,
+    verifier,
+    migrate,
+    seed,
+    token,
+    otp,
+    trace,
+    backup,
+    restore,
+    housekeeping,
+):
     app.command()(command)
 users_app.command()(staff.find)
 users_app.command()(staff.add)

@@ -22,11 +22,12 @@ class Process(StrEnum):
 
     API = "api"
     WORKER = "worker"
+    VERIFIER = "verifier"
 
 
 _RESTART = (
-    "Derive the rings of API and worker anew (`countersign keys derive`) and restart every process with them;",
-    "the local stack does both when it is started.",
+    "Derive the rings of all processes anew (`countersign keys derive`) and restart every process with its own;",
+    "the local stack does it all when it is started.",
 )
 
 
@@ -134,9 +135,11 @@ def derive(
     from countersign.adapters.ring_file import replace_ring_file
     from countersign.adapters.ring_text import KeyRingInvalid
     from countersign.cli.key_ring import say
+    from countersign.verification.purposes import VERIFIER_PURPOSES
     from countersign.wiring import API_PURPOSES, WORKER_PURPOSES, held_purposes
 
-    purposes = {Process.API: API_PURPOSES, Process.WORKER: WORKER_PURPOSES}[process]
+    by_process = {Process.API: API_PURPOSES, Process.WORKER: WORKER_PURPOSES, Process.VERIFIER: VERIFIER_PURPOSES}
+    purposes = by_process[process]
     derived = derive_ring(_kept_ring().ring, held_purposes(purposes))
     if to is not None:
         replace_ring_file(to, derived.dump())

@@ -1,4 +1,4 @@
-"""``countersign api``, ``worker``, ``migrate`` and ``seed``: the processes of a deployment, one by one."""
+"""``countersign api``, ``worker``, ``verifier``, ``migrate``, ``seed``: the processes of a deployment, one by one."""
 
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,24 @@ def api() -> None:
         server = uvicorn.Server(server_config(app, settings))
         collect_seldom()
         server.run()
+
+
+def verifier() -> None:
+    """Serve trading gateways, which ask whether calls are their owners'."""
+    from api.verifier.app import create_verifier
+    from api.verifier.checking import require_verifier_settings
+    from api.verifier.serving import VerifierServer
+    from countersign import logs
+    from countersign.collecting import collect_seldom
+
+    logs.install()
+    logs.tell_of_the_end()
+    settings = command_settings()
+    logs.install(as_json=settings.log_format == "json")
+    require_verifier_settings(settings)
+    server = VerifierServer(create_verifier(settings), settings)
+    collect_seldom()
+    server.run()
 
 
 def _application(settings: "Settings") -> "FastAPI":

@@ -16,6 +16,7 @@ def up(
     temporal_port: Annotated[int, typer.Option(envvar="COUNTERSIGN_TEMPORAL_PORT")] = 7233,
     ui_port: Annotated[int, typer.Option(envvar="COUNTERSIGN_TEMPORAL_UI_PORT")] = 8233,
     worker_port: Annotated[int, typer.Option(envvar="COUNTERSIGN_WORKER_PORT", help="0: none.")] = 8081,
+    verifier_port: Annotated[int, typer.Option(envvar="COUNTERSIGN_VERIFIER__PORT")] = 8090,
     postgres_port: Annotated[int, typer.Option(envvar="COUNTERSIGN_POSTGRES_PORT")] = 54329,
 ) -> None:
     """Start the local stack: PostgreSQL, Temporal, worker and API, on loopback only. Ctrl-C stops it."""
@@ -24,5 +25,12 @@ def up(
     from countersign.local.tcp_ports import Ports
     from countersign.local.voice import Voice
 
-    ports = Ports(api=api_port, temporal=temporal_port, temporal_ui=ui_port, postgres=postgres_port, worker=worker_port)
+    ports = Ports(
+        api=api_port,
+        temporal=temporal_port,
+        temporal_ui=ui_port,
+        postgres=postgres_port,
+        verifier=verifier_port,
+        worker=worker_port,
+    )
     run_stack(StackOptions(data=data, ports=ports, fresh=fresh), Voice())

@@ -14,7 +14,7 @@ import psycopg
 
 from countersign.adapters.keyring import KeyRing
 from countersign.domain.errors import Unavailable
-from countersign.effects.key_fitness import KeysUnfit, register
+from countersign.effects.key_fitness import KeysUnfit, register, require_known
 from countersign.storage import key_checks
 from countersign.storage.database import Database
 
@@ -24,9 +24,9 @@ _FIRST_PAUSE_SECONDS = 0.5
 
 
 class KeyWatch:
-    """Whether this process may work with its keys; a process of the ``kind`` api or worker."""
+    """Whether this process may work with its keys; one of the kind verifier makes none known, and only reads."""
 
-    def __init__(self, database: Database, keys: KeyRing, *, kind: Literal["api", "worker"]) -> None:
+    def __init__(self, database: Database, keys: KeyRing, *, kind: Literal["api", "worker", "verifier"]) -> None:
         self._database = database
         self._keys = keys
         self._kind = kind
@@ -81,7 +81,7 @@ class KeyWatch:
     async def _look(self) -> None:
         try:
             async with self._database.transaction() as connection:
-                await register(connection, self._keys)
+                await (require_known if self._kind == "verifier" else register)(connection, self._keys)
                 await key_checks.hold(
                     connection,
                     process_id=self._process_id,

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from countersign.adapters.keyring import KeyRing, Purpose
 from countersign.adapters.ring_text import KEY_ID
-from countersign.domain.errors import DomainError
+from countersign.domain.errors import DomainError, Unavailable
 from countersign.storage import key_checks, key_uses
 from countersign.storage.database import Connection
 from countersign.storage.key_checks import KeyCheck
@@ -41,6 +41,19 @@ async def register(connection: Connection, keys: KeyRing) -> None:
     # Another process may have been quicker, with another key.
     _require_same(keys, await key_checks.every(connection))
     await key_checks.use(connection, keys.current)
+
+
+async def require_known(connection: Connection, keys: KeyRing) -> None:
+    """Return when the ring fits what others made known; for a process that seals nothing and may write nothing of it.
+
+    Raises ``KeysUnfit``, and ``Unavailable`` before anybody has made keys known.
+    """
+    known = await key_checks.every(connection)
+    _require_same(keys, known)
+    needed = {check.key_id for check in known if check.is_needed}
+    if not needed:
+        raise Unavailable("No key is known to the database yet: an API or a worker must have been started once.")
+    _require_all(keys, needed)
 
 
 def _check_mac(keys: KeyRing, key_id: str) -> bytes:

@@ -38,6 +38,8 @@ def stack_variables(*, data: Path, ports: Ports, key_ring_file: Path, jwks_file:
         "COUNTERSIGN_API_PORT": str(ports.api),
         "COUNTERSIGN_WORKER_HOST": LOOPBACK,
         "COUNTERSIGN_WORKER_PORT": str(ports.worker),
+        "COUNTERSIGN_VERIFIER__HOST": LOOPBACK,
+        "COUNTERSIGN_VERIFIER__PORT": str(ports.verifier),
         "COUNTERSIGN_KEY_RING_FILE": str(key_ring_file),
         "COUNTERSIGN_JWT_KEY_FILE": str(jwks_file),
         "COUNTERSIGN_JWT_ISSUER": ISSUER,

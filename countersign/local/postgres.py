@@ -19,7 +19,15 @@ from countersign.local.errors import StackError
 from countersign.local.files import PRIVATE_FILE, PRIVATE_FOLDER, write_private
 from countersign.local.leftovers import end_processes_in
 from countersign.local.postgres_home import PostgresHome, postgres_home
-from countersign.local.postgres_roles import APP_LOGIN, DATABASE, OWNER, SUPERUSER, ensure_database, grant_application
+from countersign.local.postgres_roles import (
+    APP_LOGIN,
+    DATABASE,
+    OWNER,
+    SUPERUSER,
+    VERIFIER_LOGIN,
+    ensure_database,
+    grant_application,
+)
 from countersign.local.programs import Program, last_line
 from countersign.local.tcp_ports import LOOPBACK
 
@@ -75,14 +83,19 @@ class EmbeddedPostgres:
         return self._url(APP_LOGIN, DATABASE)
 
     @property
+    def verifier_url(self) -> str:
+        """The URL of the role that verifiers use."""
+        return self._url(VERIFIER_LOGIN, DATABASE)
+
+    @property
     def app_socket_url(self) -> str:
         """The same through a socket, which takes less time than loopback; `app_url` where its path is too long."""
-        folder = self._socket_folder
-        if not folder:
-            return self.app_url
-        return (
-            f"postgresql://{APP_LOGIN}:{self._passwords[APP_LOGIN]}@/{DATABASE}?host={quote(folder)}&port={self.port}"
-        )
+        return self._socket_url(APP_LOGIN)
+
+    @property
+    def verifier_socket_url(self) -> str:
+        """The verifiers' role through a socket, where that is possible."""
+        return self._socket_url(VERIFIER_LOGIN)
 
     @property
     def address(self) -> str:
@@ -100,8 +113,8 @@ class EmbeddedPostgres:
         if not self._password_file.exists():
             # A cluster whose data folder was deleted: its passwords, and the keys to what it holds, are gone.
             self.wipe()
-            write_private(self._password_file, json.dumps({r: secrets.token_urlsafe(24) for r in _ROLES}))
-        self._passwords = json.loads(self._password_file.read_text())
+            write_private(self._password_file, json.dumps({}))
+        self._passwords = self._kept_passwords()
         self._home.make()
         if not self._home.cluster.exists():
             self._make_cluster()
@@ -129,11 +142,10 @@ class EmbeddedPostgres:
 
     def ensure_database(self) -> None:
         """Make the database and its roles where they are missing; the server must be ready."""
-        owner, app = self._passwords[OWNER], self._passwords[APP_LOGIN]
-        ensure_database(self.superuser_url, owner_password=owner, app_password=app)
+        ensure_database(self.superuser_url, passwords=self._passwords)
 
     def grant_application(self) -> None:
-        """Give `app_url` the rights that the migrations granted to the application's group."""
+        """Give `app_url` and `verifier_url` the rights that the migrations granted to their groups."""
         grant_application(self.owner_url)
 
     def wipe(self) -> None:
@@ -167,6 +179,20 @@ class EmbeddedPostgres:
     @property
     def _password_file(self) -> Path:
         return self._data / "postgres.json"
+
+    def _kept_passwords(self) -> dict[str, str]:
+        kept: dict[str, str] = json.loads(self._password_file.read_text())
+        # A cluster of an older release has no passwords for the roles that came since.
+        passwords = {role: kept.get(role) or secrets.token_urlsafe(24) for role in _ROLES}
+        if passwords != kept:
+            write_private(self._password_file, json.dumps(passwords))
+        return passwords
+
+    def _socket_url(self, role: str) -> str:
+        folder = self._socket_folder
+        if not folder:
+            return self._url(role, DATABASE)
+        return f"postgresql://{role}:{self._passwords[role]}@/{DATABASE}?host={quote(folder)}&port={self.port}"
 
     def _url(self, role: str, database: str) -> str:
         return f"postgresql://{role}:{self._passwords[role]}@{LOOPBACK}:{self.port}/{database}"
@@ -221,7 +247,7 @@ class EmbeddedPostgres:
             raise StackError(f"PostgreSQL's initdb failed: {' '.join(result.stderr.split())[-300:]}")
 
 
-_ROLES = (SUPERUSER, OWNER, APP_LOGIN)
+_ROLES = (SUPERUSER, OWNER, APP_LOGIN, VERIFIER_LOGIN)
 
 
 def _environment() -> dict[str, str]:

@@ -1,5 +1,7 @@
 """The database and the roles in an embedded PostgreSQL."""
 
+from collections.abc import Mapping
+
 import psycopg
 from psycopg import sql
 
@@ -7,30 +9,32 @@ DATABASE = "countersign"
 OWNER = "countersign_owner"
 APP_LOGIN = "countersign_app_login"
 APP_GROUP = "countersign_app"
+VERIFIER_LOGIN = "countersign_verifier_login"
+VERIFIER_GROUP = "countersign_verifier"
 SUPERUSER = "postgres"
 
 _Connection = psycopg.Connection[tuple[object, ...]]
 
 
-def ensure_database(superuser_url: str, *, owner_password: str, app_password: str) -> None:
+def ensure_database(superuser_url: str, *, passwords: Mapping[str, str]) -> None:
     """Make the roles and the database where they are missing, and set the passwords; safe to repeat.
 
     The owner may create roles, so that the migrations can make the group that holds the application's rights.
     """
     with psycopg.connect(superuser_url, autocommit=True) as connection:
-        _ensure_role(connection, OWNER, owner_password)
+        for role in (OWNER, APP_LOGIN, VERIFIER_LOGIN):
+            _ensure_role(connection, role, passwords[role])
         connection.execute(sql.SQL("ALTER ROLE {} CREATEROLE").format(sql.Identifier(OWNER)))
-        _ensure_role(connection, APP_LOGIN, app_password)
         if not _exists(connection, "SELECT FROM pg_database WHERE datname = %s", DATABASE):
             create = sql.SQL("CREATE DATABASE {} OWNER {}")
             connection.execute(create.format(sql.Identifier(DATABASE), sql.Identifier(OWNER)))
 
 
 def grant_application(owner_url: str) -> None:
-    """Give the application's login the rights of the group that the migrations made; safe to repeat."""
-    grant = sql.SQL("GRANT {} TO {}").format(sql.Identifier(APP_GROUP), sql.Identifier(APP_LOGIN))
+    """Give the logins of application and verifier the rights of the groups that the migrations made; safe to repeat."""
     with psycopg.connect(owner_url, autocommit=True) as connection:
-        connection.execute(grant)
+        for group, login in ((APP_GROUP, APP_LOGIN), (VERIFIER_GROUP, VERIFIER_LOGIN)):
+            connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(group), sql.Identifier(login)))
 
 
 def _ensure_role(connection: _Connection, role: str, password: str) -> None:

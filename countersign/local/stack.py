@@ -30,11 +30,12 @@ from countersign.local.voice import Voice
 from countersign.local.welcome import Addresses, welcome
 from countersign.settings import Settings, read_settings
 from countersign.storage.migrate import migrate
+from countersign.verification.purposes import VERIFIER_PURPOSES
 from countersign.wiring import API_PURPOSES, WORKER_PURPOSES, frontend, held_purposes, version_changes
 
 _READY_SECONDS = 60.0
 _WORKER_GRACE_SECONDS = 15.0
-_PURPOSES = {"api": API_PURPOSES, "worker": WORKER_PURPOSES}
+_PURPOSES = {"api": API_PURPOSES, "worker": WORKER_PURPOSES, "verifier": VERIFIER_PURPOSES}
 
 
 @dataclass(frozen=True)
@@ -93,14 +94,19 @@ class _Stack:
         self._await_temporal()
         self._start_own("worker", grace_seconds=_WORKER_GRACE_SECONDS)
         self._start_own("api")
-        self._supervisor.wait_until(self._api_is_ready, what="api", seconds=_READY_SECONDS)
+        self._start_own("verifier", DATABASE_URL=self._verifier_database())
+        self._supervisor.wait_until(lambda: _is_ready(self._ports.api), what="api", seconds=_READY_SECONDS)
+        self._supervisor.wait_until(lambda: _is_ready(self._ports.verifier), what="verifier", seconds=_READY_SECONDS)
         self._guarded("making the worker's build current", lambda: asyncio.run(self._make_current()))
         self._voice.show(welcome(self._addresses(), seconds=time.monotonic() - self._began_at))
         self._supervisor.watch()
         raise StopRequested
 
     def _wanted_ports(self) -> dict[str, tuple[int, str]]:
-        wanted = {"the API": (self._ports.api, "--api-port")}
+        wanted = {
+            "the API": (self._ports.api, "--api-port"),
+            "the verifier": (self._ports.verifier, "--verifier-port"),
+        }
         if self._ports.worker:
             wanted["the worker"] = (self._ports.worker, "--worker-port")
         if self._temporal:
@@ -186,24 +192,25 @@ class _Stack:
     def _ring_of(self, name: str) -> Path:
         return self._data / f"key-ring-{name}.json"
 
-    def _start_own(self, name: str, *, grace_seconds: float = 10.0) -> None:
+    def _verifier_database(self) -> str:
+        return self._postgres.verifier_socket_url if self._postgres else self._external_database
+
+    def _start_own(self, name: str, *, grace_seconds: float = 10.0, **more: str) -> None:
         self._voice.say(f"Starting the {name}")
         kept = {variable: value for variable, value in os.environ.items() if variable != "COUNTERSIGN_KEY_RING"}
         self._supervisor.start(
             Program(
                 name=name,
                 command=(sys.executable, "-m", "countersign", name),
-                environment={**kept, "COUNTERSIGN_KEY_RING_FILE": str(self._ring_of(name)), "PYTHONUNBUFFERED": "1"},
+                environment={
+                    **kept,
+                    "COUNTERSIGN_KEY_RING_FILE": str(self._ring_of(name)),
+                    "PYTHONUNBUFFERED": "1",
+                    **more,
+                },
                 grace_seconds=grace_seconds,
             )
         )
-
-    def _api_is_ready(self) -> bool:
-        connection = http.client.HTTPConnection(LOOPBACK, self._ports.api, timeout=2)
-        with suppress(OSError, http.client.HTTPException, ValueError, AttributeError):
-            connection.request("GET", "/readyz")
-            return set(json.loads(connection.getresponse().read()).values()) == {"up"}
-        return False
 
     def _guarded(self, doing: str, step: Callable[[], None]) -> None:
         log = self._data / "logs" / "stack.log"
@@ -219,11 +226,20 @@ class _Stack:
         return Addresses(
             api=f"http://{LOOPBACK}:{self._ports.api}",
             worker=f"http://{LOOPBACK}:{self._ports.worker}" if self._ports.worker else "",
+            verifier=f"http://{LOOPBACK}:{self._ports.verifier}",
             temporal=self._temporal.address if self._temporal else self._external_temporal,
             temporal_ui=f"http://{LOOPBACK}:{self._ports.temporal_ui}" if self._temporal else "",
             postgres=self._postgres.address if self._postgres else "the one that DATABASE_URL names",
             data=self._data,
         )
+
+
+def _is_ready(port: int) -> bool:
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=2)
+    with suppress(OSError, http.client.HTTPException, ValueError, AttributeError):
+        connection.request("GET", "/readyz")
+        return set(json.loads(connection.getresponse().read()).values()) == {"up"}
+    return False
 
 
 def _named(*variables: str) -> str:

@@ -17,6 +17,7 @@ class Ports:
     temporal: int
     temporal_ui: int
     postgres: int
+    verifier: int
     worker: int = 0
 
 

@@ -23,6 +23,7 @@ class Addresses:
     temporal: str
     temporal_ui: str
     postgres: str
+    verifier: str
     data: Path
 
 
@@ -43,6 +44,7 @@ def _places(addresses: Addresses) -> dict[str, str]:
         "Pages": f"{addresses.api}/",
         "API": addresses.api,
         "API reference": f"{addresses.api}/openapi.json",
+        "Verifier": addresses.verifier,
         "Temporal UI": addresses.temporal_ui,
         "Temporal": addresses.temporal,
         "PostgreSQL": addresses.postgres,

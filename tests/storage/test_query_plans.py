@@ -24,6 +24,7 @@ from countersign.storage import (
     requests,
     retention,
     sealed_values,
+    used_signatures,
 )
 from countersign.storage.database import Connection
 from tests.storage.calls import Function, calls_of, functions
@@ -32,8 +33,8 @@ from tests.support.databases import OwnDatabase
 
 FUNCTIONS = list(functions())
 LARGE = (
-    "audit_events_before", "challenges", "code_sends", "credentials", "idempotency_keys", "message_verdicts", "notices",
-    "requests", "sessions", "stops", "used_statements",
+    "audit_events_before", "challenges", "code_sends", "credential_activity", "credentials", "idempotency_keys",
+    "message_verdicts", "notices", "requests", "sessions", "stops", "used_signatures", "used_statements",
 )  # fmt: skip
 # Some thousands of rows, or none as in a month to come: the server may rather read them whole than look up two hundred.
 # Here it must be able to look them up.
@@ -64,6 +65,7 @@ WHOLE: dict[Function, tuple[set[str], str]] = {
     requests.every: ({"requests_newest", "requests", "sort"}, "comparing all that is open with Temporal"),
     retention.archivable_until: ({"accounts", "accounts_pkey"}, "once a day, all accounts against what is signed"),
     retention.count_old: ({"notices_of_stop"}, "in an operator's hand: before housekeeping is done by hand"),
+    used_signatures.forget: ({"used_signatures"}, "what is too old is nearly all that there is, and that is little"),
     sealed_values.reveals_under_others: ({"requests_revealed"}, KEEPING),
     sealed_values.secrets_under_others: ({"credentials"}, KEEPING),
     sealed_values.seeds_under_others: ({"users"}, KEEPING),

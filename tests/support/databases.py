@@ -65,6 +65,10 @@ class OwnDatabase:
     def app_url(self) -> str:
         return self._named(self.server.app_url)
 
+    @property
+    def verifier_url(self) -> str:
+        return self._named(self.server.verifier_url)
+
     def end_connections(self) -> int:
         """End every connection to the database, as a restart of the server does; return how many."""
         query = """SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity

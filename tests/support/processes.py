@@ -30,8 +30,8 @@ from countersign.settings import Settings
 
 _PATIENCE_SECONDS = 60
 _PER_TIME = ("CODE_SENDS_PER_HOUR", "REQUESTS_PER_HOUR", "SMS_PER_ACCOUNT_AND_DAY")
-_PORTS = ("API", "TEMPORAL", "TEMPORAL_UI", "POSTGRES", "WORKER")
-_MARKS = {"worker": "worker", "api": "api", "temporal": "start-dev", "postgres": "-D"}
+_PORTS = ("API", "TEMPORAL", "TEMPORAL_UI", "POSTGRES", "WORKER", "VERIFIER_")
+_MARKS = {"worker": "worker", "api": "api", "verifier": "verifier", "temporal": "start-dev", "postgres": "-D"}
 
 
 @dataclass

@@ -1,0 +1,19 @@
+"""The client of trading gateways: asks a verifier, and follows what is revoked.
+
+``async with GatewayClient(url, token=…) as gateway: decision = await gateway.verify_rest(…)``
+"""
+
+from countersign.domain.verification import Allowed, Denied, Lost, Revoked
+from countersign.gateway_client.client import GatewayClient
+from countersign.gateway_client.errors import NotLetIn, QuestionRefused, VerifierUnavailable
+
+__all__ = [
+    "Allowed",
+    "Denied",
+    "GatewayClient",
+    "Lost",
+    "NotLetIn",
+    "QuestionRefused",
+    "Revoked",
+    "VerifierUnavailable",
+]
