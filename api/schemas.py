@@ -1,5 +1,6 @@
 """What goes over the wire. One schema here can carry a secret: ``SecretOut``."""
 
+import operator
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -13,6 +14,7 @@ from countersign.domain.permissions import Permission, funds_permissions
 from countersign.domain.requests import CODE_STEPS, EXPIRY_OUTCOME, ChangeTo, Channel, Delivery, Journey, Outcome, Step
 from countersign.domain.rules import Rules
 from countersign.domain.stops import StopEffect
+from countersign.domain.trading_limits import TradingLimit, TradingLimits
 from countersign.effects.ending import is_overdue
 from countersign.effects.holding import funds_begin_at
 from countersign.effects.secrets import Shown
@@ -34,8 +36,18 @@ PermissionNames = Annotated[
     list[Annotated[str, Field(max_length=100)]],
     Field(description="`read` is always on.", examples=[["read", "trade"]], max_length=100),
 ]
+TradingLimitsOut = Annotated[
+    TradingLimits, Field(description="How much the key may trade, by asset. None at all: it has no limits.")
+]
 Code = Annotated[
     str, Field(max_length=16, pattern=r"^ *[0-9]{3}[ -]?[0-9]{3} *$", description="Six digits.", examples=["123456"])
+]
+Amount = Annotated[
+    str | None,
+    Field(
+        max_length=100,
+        description="A decimal as text, above zero, at most 20 digits before and 18 after the point. Null: no limit.",
+    ),
 ]
 
 
@@ -62,12 +74,27 @@ class _In(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
+class TradingLimitIn(_In):
+    """How much of an asset one order may have, and how much of it may be traded within a day (UTC); one or both."""
+
+    asset: str = Field(max_length=100, description="Its ticker, at most ten letters and digits.", examples=["BTC"])
+    order_size: Amount = Field(default=None, examples=["1.5"])
+    daily_volume: Amount = Field(default=None, examples=["10"])
+
+
 class NewApiKey(_In):
     """The form of "+ NEW API KEY"."""
 
     name: str = Field(description="1 to 64 characters, unique in the account.", examples=["market maker 1"])
     permissions: PermissionNames = []
     ip_whitelist: Whitelist = ""
+    # Left out of what an Idempotency-Key stands for while there are none: then it fits what was sent before they were.
+    trading_limits: list[TradingLimitIn] = Field(
+        default=[],
+        description="Each asset once, 20 at most; they need the permission `trade`.",
+        max_length=100,
+        exclude_if=operator.not_,
+    )
 
 
 class NewFixCredentials(_In):
@@ -77,10 +104,17 @@ class NewFixCredentials(_In):
 
 
 class Edit(_In):
-    """The form of "Edit": the whole new set of permissions and whitelist."""
+    """The form of "Edit": the whole new set of permissions, whitelist and trading limits."""
 
     permissions: PermissionNames
     ip_whitelist: Whitelist
+    trading_limits: list[TradingLimitIn] | None = Field(
+        default=None,
+        description="Each asset once, 20 at most; they need the permission `trade`. Left out: they stay as they are, "
+        "and go with `trade`.",
+        max_length=100,
+        exclude_if=lambda limits: limits is None,
+    )
     acknowledge_deactivation: bool = Field(
         default=False,
         description="The tick that the key is deactivated by the edit and must be activated anew.",
@@ -153,6 +187,7 @@ class ApiKeyOut(BaseModel):
     key: str
     permissions: tuple[Permission, ...]
     ip_whitelist: tuple[str, ...]
+    trading_limits: TradingLimitsOut
     status: CredentialStatus
     version: int
     funds_permissions_from: FundsFrom
@@ -219,6 +254,7 @@ class RequestOut(BaseModel):
     permissions: tuple[Permission, ...]
     funds_permissions_from: FundsFrom
     ip_whitelist: tuple[str, ...]
+    trading_limits: TradingLimitsOut
     session_type: SessionType | None
     begun_by: UUID
     created_at: datetime
@@ -340,6 +376,11 @@ _WAITING_FOR = {Step.STARTING: "system", Step.ACCOUNT_MANAGER: "account_manager"
 def whitelist_text(whitelist: str | list[str]) -> str:
     """Return the whitelist as the text a person would paste."""
     return whitelist if isinstance(whitelist, str) else " ".join(whitelist)
+
+
+def asked_limits(limits: list[TradingLimitIn] | None) -> list[TradingLimit] | None:
+    """Return the trading limits as they were asked for; None where nothing was said of them."""
+    return None if limits is None else [TradingLimit(**dict(limit)) for limit in limits]
 
 
 def _resend_at(request: Request, rules: Rules) -> datetime | None:

@@ -1,6 +1,7 @@
 """Opening requests: everything that stops a journey before it starts."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -21,13 +22,15 @@ from countersign.domain.errors import (
 )
 from countersign.domain.names import fold_name, parse_name
 from countersign.domain.people import TwoFactorMethod
-from countersign.domain.permissions import adds_funds, funds_permissions, parse_permissions
+from countersign.domain.permissions import Permission, adds_funds, funds_permissions, parse_permissions
 from countersign.domain.requests import Journey
 from countersign.domain.secrets import new_session_name
+from countersign.domain.trading_limits import TradingLimit, TradingLimits, loosens, parse_trading_limits
 from countersign.domain.whitelist import parse_whitelist, widens
 from countersign.effects.authority import require_asker, require_role, require_thawed
 from countersign.effects.codes import TWO_FACTOR_CHANNELS, require_sends_left
 from countersign.effects.ending import end_overdue_from_outside
+from countersign.effects.granting import granted
 from countersign.effects.notices import warn_owners
 from countersign.effects.work import Work, found
 from countersign.storage import credentials, ledger, requests, users
@@ -36,6 +39,8 @@ from countersign.storage.ledger import IdempotencyRecord
 from countersign.storage.requests import NewRequest, Request
 
 _HOUR = timedelta(hours=1)
+
+SaidLimits = str | Iterable[TradingLimit]
 
 
 @dataclass(frozen=True)
@@ -47,11 +52,20 @@ class Replay:
     body: bytes
 
 
-async def create_api_key(work: Work, user_id: UUID, *, name: str, permissions: list[str], ip_whitelist: str) -> Request:
+async def create_api_key(
+    work: Work,
+    user_id: UUID,
+    *,
+    name: str,
+    permissions: list[str],
+    ip_whitelist: str,
+    trading_limits: SaidLimits = "",
+) -> Request:
     """Open the creation of an API key."""
     name = parse_name(name, limit=work.rules.name_length)
     levels = parse_permissions(permissions)
     whitelist = parse_whitelist(ip_whitelist, limit=work.rules.whitelist_entries)
+    limits = parse_trading_limits(trading_limits, permissions=levels)
     method = await _require_ready(work, user_id)
     await _require_free_name(work, fold_name(name))
     await _require_room(work)
@@ -66,6 +80,7 @@ async def create_api_key(work: Work, user_id: UUID, *, name: str, permissions: l
         name_key=fold_name(name),
         permissions=list(levels),
         ip_whitelist=list(whitelist),
+        trading_limits=limits,
         two_factor_method=method,
     )
     request = await open_request(work, new)
@@ -95,22 +110,33 @@ async def create_fix_credentials(work: Work, user_id: UUID, *, session_type: Ses
 
 
 async def edit_api_key(
-    work: Work, user_id: UUID, credential_id: UUID, *, permissions: list[str], ip_whitelist: str, acknowledged: bool
+    work: Work,
+    user_id: UUID,
+    credential_id: UUID,
+    *,
+    permissions: list[str],
+    ip_whitelist: str,
+    acknowledged: bool,
+    trading_limits: SaidLimits | None = None,
 ) -> Request:
-    """Open an edit of an API key; raises ``NothingChanged`` when it would change nothing."""
+    """Open an edit of an API key; raises ``NothingChanged`` when it would change nothing.
+
+    Trading limits that are not said stay as they are, and go with the permission to trade.
+    """
     credential = await find_credential(work, credential_id, kind=CredentialKind.API_KEY)
     levels = parse_permissions(permissions)
     whitelist = parse_whitelist(ip_whitelist, limit=work.rules.whitelist_entries)
+    limits = _limits_of_edit(credential, levels, trading_limits)
     if not acknowledged:
         raise AcknowledgementMissing
     method = await _require_ready(work, user_id)
     credential = await _with_none_open(work, credential)
-    if levels == credential.permissions and set(whitelist) == set(credential.ip_whitelist):
+    if not _changes(credential, levels, whitelist, limits):
         raise NothingChanged
     new = _about(credential, user_id=user_id, journey=Journey.EDIT_API_KEY, method=method)
-    edited = new.model_copy(update={"permissions": list(levels), "ip_whitelist": list(whitelist)})
-    request = await open_request(work, edited)
-    if adds_funds(credential.permissions, levels) or widens(credential.ip_whitelist, whitelist):
+    changes = {"permissions": list(levels), "ip_whitelist": list(whitelist), "trading_limits": limits}
+    request = await open_request(work, new.model_copy(update=changes))
+    if _lets_do_more(credential, request):
         await warn_owners(work, request, before=credential)
     return request
 
@@ -170,6 +196,29 @@ async def remember(work: Work, user_id: UUID, replay: Replay | None, request: Re
     )
 
 
+def _limits_of_edit(credential: Credential, levels: tuple[Permission, ...], said: SaidLimits | None) -> TradingLimits:
+    if said is not None:
+        return parse_trading_limits(said, permissions=levels)
+    return credential.trading_limits if Permission.TRADE in levels else ()
+
+
+def _changes(
+    credential: Credential, levels: tuple[Permission, ...], whitelist: tuple[str, ...], limits: TradingLimits
+) -> bool:
+    is_same = levels == credential.permissions and set(whitelist) == set(credential.ip_whitelist)
+    return not is_same or limits != credential.trading_limits
+
+
+def _lets_do_more(before: Credential, after: Request) -> bool:
+    # Without the permission to trade there is nothing that limits could hold back.
+    trades = Permission.TRADE in after.permissions
+    return (
+        adds_funds(before.permissions, after.permissions)
+        or widens(before.ip_whitelist, after.ip_whitelist)
+        or (trades and loosens(before.trading_limits, after.trading_limits))
+    )
+
+
 def _about(credential: Credential, *, user_id: UUID, journey: Journey, method: TwoFactorMethod) -> NewRequest:
     return NewRequest(
         id=uuid4(),
@@ -183,6 +232,7 @@ def _about(credential: Credential, *, user_id: UUID, journey: Journey, method: T
         session_type=credential.session_type,
         permissions=list(credential.permissions),
         ip_whitelist=list(credential.ip_whitelist),
+        trading_limits=credential.trading_limits,
         two_factor_method=method,
     )
 
@@ -196,8 +246,7 @@ async def open_request(work: Work, new: NewRequest) -> Request:
         request,
         journey=request.journey,
         name=request.name,
-        permissions=list(request.permissions),
-        ip_whitelist=list(request.ip_whitelist),
+        **granted(request),
     )
     return request
 
