@@ -39,6 +39,7 @@ PermissionNames = Annotated[
 TradingLimitsOut = Annotated[
     TradingLimits, Field(description="How much the key may trade, by asset. None at all: it has no limits.")
 ]
+_LIMITS = [{"asset": "BTC", "order_size": "1.5", "daily_volume": "10"}]
 Code = Annotated[
     str, Field(max_length=16, pattern=r"^ *[0-9]{3}[ -]?[0-9]{3} *$", description="Six digits.", examples=["123456"])
 ]
@@ -92,6 +93,7 @@ class NewApiKey(_In):
     trading_limits: list[TradingLimitIn] = Field(
         default=[],
         description="Each asset once, 20 at most; they need the permission `trade`.",
+        examples=[_LIMITS],
         max_length=100,
         exclude_if=operator.not_,
     )
@@ -112,6 +114,7 @@ class Edit(_In):
         default=None,
         description="Each asset once, 20 at most; they need the permission `trade`. Left out: they stay as they are, "
         "and go with `trade`.",
+        examples=[_LIMITS],
         max_length=100,
         exclude_if=lambda limits: limits is None,
     )
