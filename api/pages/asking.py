@@ -97,12 +97,14 @@ def _too_long() -> dict[str, Any]:
 def _changes(
     before: Credential, chosen: list[Permission], entries: tuple[str, ...], limits: TradingLimits
 ) -> dict[str, Any]:
+    were = {limit.asset: limit for limit in before.trading_limits}
+    limited = {limit.asset for limit in limits}
     return {
         "levels_added": [level for level in chosen if level not in before.permissions],
         "levels_removed": [level for level in before.permissions if level not in chosen],
         "entries_added": [entry for entry in entries if entry not in before.ip_whitelist],
         "entries_removed": [entry for entry in before.ip_whitelist if entry not in entries],
         "any_ip": bool(before.ip_whitelist) and not entries,
-        "limits_added": [each for each in limits if each not in before.trading_limits],
-        "limits_removed": [each for each in before.trading_limits if each not in limits],
+        "limits_set": [(each, were.get(each.asset)) for each in limits if each != were.get(each.asset)],
+        "limits_lifted": [each for each in before.trading_limits if each.asset not in limited],
     }

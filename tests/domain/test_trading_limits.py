@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from countersign.domain.errors import InvalidTradingLimits, LimitsWithoutTrade
 from countersign.domain.permissions import BOT_PRESET, Permission
@@ -174,6 +175,17 @@ def test_limits_without_the_permission_to_trade_are_refused_and_none_are_not() -
         assert parse_trading_limits("", permissions=permissions) == ()
         with pytest.raises(LimitsWithoutTrade):
             parse_trading_limits("BTC day 1", permissions=permissions)
+
+
+def test_the_first_hundred_bad_entries_are_named_in_words() -> None:
+    detail = refusal(";".join(f"bad{number}" for number in range(101))).detail
+    assert detail.endswith("bad99 and 1 more.")
+
+
+def test_what_is_kept_as_json_comes_back_as_it_was() -> None:
+    limits, kept = parse("BTC order 1.5 day 10\nETH order 20"), TypeAdapter(TradingLimits)
+    assert kept.validate_json(kept.dump_json(limits)) == limits
+    assert len({*limits, *parse("eth order 20.0\nbtc order 1.5 day 10")}) == 2
 
 
 def test_a_limit_reads_as_people_say_it() -> None:

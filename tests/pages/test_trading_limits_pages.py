@@ -53,11 +53,11 @@ async def test_a_long_text_is_not_summed_up(cast: Cast) -> None:
 async def test_what_an_edit_changes_about_them_is_summed_up(cast: Cast) -> None:
     key = await cast.owner.inactive_api_key(trading_limits=LIMITS)
 
-    page = await understood(cast.owner, "BTC order 1.5 day 10\nETH order 30", "trade", key=key)
+    page = await understood(cast.owner, "ADA day 1\nETH order 30", "trade", key=key)
     same = await understood(cast.owner, TYPED, "trade", key=key)
 
-    assert shows(page, "Limits trading to 30 ETH an order", "No longer limits trading to 20 ETH an order")
-    assert "limits trading to 1.5 BTC" not in page.text
+    assert shows(page, "Limits trading to 1 ADA a day Limits trading to 30 ETH an order (until now 20 ETH an order)")
+    assert shows(page, "No longer limits trading of BTC (until now 1.5 BTC an order, 10 BTC a day)")
     assert shows(same, "Nothing yet: an edit that changes nothing is refused.")
 
 
