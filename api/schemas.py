@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.trading_limits import EXAMPLE, TradingLimitIn, TradingLimitsOut
 from countersign.domain.codes import Window, resend_at
 from countersign.domain.credentials import CredentialKind, CredentialStatus, SessionType
 from countersign.domain.holding import held_until
@@ -14,7 +15,6 @@ from countersign.domain.permissions import Permission, funds_permissions
 from countersign.domain.requests import CODE_STEPS, EXPIRY_OUTCOME, ChangeTo, Channel, Delivery, Journey, Outcome, Step
 from countersign.domain.rules import Rules
 from countersign.domain.stops import StopEffect
-from countersign.domain.trading_limits import TradingLimit, TradingLimits
 from countersign.effects.ending import is_overdue
 from countersign.effects.holding import funds_begin_at
 from countersign.effects.secrets import Shown
@@ -36,19 +36,8 @@ PermissionNames = Annotated[
     list[Annotated[str, Field(max_length=100)]],
     Field(description="`read` is always on.", examples=[["read", "trade"]], max_length=100),
 ]
-TradingLimitsOut = Annotated[
-    TradingLimits, Field(description="How much the key may trade, by asset. None at all: it has no limits.")
-]
-_LIMITS = [{"asset": "BTC", "order_size": "1.5", "daily_volume": "10"}]
 Code = Annotated[
     str, Field(max_length=16, pattern=r"^ *[0-9]{3}[ -]?[0-9]{3} *$", description="Six digits.", examples=["123456"])
-]
-Amount = Annotated[
-    str | None,
-    Field(
-        max_length=100,
-        description="A decimal as text, above zero, at most 20 digits before and 18 after the point. Null: no limit.",
-    ),
 ]
 
 
@@ -75,14 +64,6 @@ class _In(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
-class TradingLimitIn(_In):
-    """How much of an asset one order may have, and how much of it may be traded within a day (UTC); one or both."""
-
-    asset: str = Field(max_length=100, description="Its ticker, at most ten letters and digits.", examples=["BTC"])
-    order_size: Amount = Field(default=None, examples=["1.5"])
-    daily_volume: Amount = Field(default=None, examples=["10"])
-
-
 class NewApiKey(_In):
     """The form of "+ NEW API KEY"."""
 
@@ -93,7 +74,7 @@ class NewApiKey(_In):
     trading_limits: list[TradingLimitIn] = Field(
         default=[],
         description="Each asset once, 20 at most; they need the permission `trade`.",
-        examples=[_LIMITS],
+        examples=[EXAMPLE],
         max_length=100,
         exclude_if=operator.not_,
     )
@@ -114,7 +95,7 @@ class Edit(_In):
         default=None,
         description="Each asset once, 20 at most; they need the permission `trade`. Left out: they stay as they are, "
         "and go with `trade`.",
-        examples=[_LIMITS],
+        examples=[EXAMPLE],
         max_length=100,
         exclude_if=lambda limits: limits is None,
     )
@@ -379,11 +360,6 @@ _WAITING_FOR = {Step.STARTING: "system", Step.ACCOUNT_MANAGER: "account_manager"
 def whitelist_text(whitelist: str | list[str]) -> str:
     """Return the whitelist as the text a person would paste."""
     return whitelist if isinstance(whitelist, str) else " ".join(whitelist)
-
-
-def asked_limits(limits: list[TradingLimitIn] | None) -> list[TradingLimit] | None:
-    """Return the trading limits as they were asked for; None where nothing was said of them."""
-    return None if limits is None else [TradingLimit(**dict(limit)) for limit in limits]
 
 
 def _resend_at(request: Request, rules: Rules) -> datetime | None:

@@ -8,8 +8,9 @@ from fastapi import APIRouter
 from api.deactivation import deactivate_credential
 from api.opening import ACTIVATION_ERRORS, START_ERRORS, UsedOpening
 from api.problems import documented
-from api.schemas import ApiKeyOut, Deactivated, Edit, NewApiKey, RequestOut, asked_limits, whitelist_text
+from api.schemas import ApiKeyOut, Deactivated, Edit, NewApiKey, RequestOut, whitelist_text
 from api.services import OWNER_ERRORS, UsedOwner, UsedServices, now
+from api.trading_limits import asked_limits
 from countersign.domain.credentials import CredentialKind
 from countersign.domain.errors import (
     AcknowledgementMissing,

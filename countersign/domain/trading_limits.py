@@ -36,7 +36,7 @@ _TWICE = "More than one limit of one asset"
 class TradingLimit(BaseModel):
     """How much of an asset one order may have, and how much of it may be traded within a day (UTC).
 
-    Amounts are decimals as text, since floats would round them; None is no limit. As text it is what people type.
+    Amounts are decimals as text, since floats would round them; null is no limit.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -46,6 +46,7 @@ class TradingLimit(BaseModel):
     daily_volume: str | None = None
 
     def __str__(self) -> str:
+        """Return the limit as people type it."""
         order = "" if self.order_size is None else f" order {self.order_size}"
         return f"{self.asset}{order}" + ("" if self.daily_volume is None else f" day {self.daily_volume}")
 

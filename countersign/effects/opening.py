@@ -1,7 +1,6 @@
 """Opening requests: everything that stops a journey before it starts."""
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -22,15 +21,15 @@ from countersign.domain.errors import (
 )
 from countersign.domain.names import fold_name, parse_name
 from countersign.domain.people import TwoFactorMethod
-from countersign.domain.permissions import Permission, adds_funds, funds_permissions, parse_permissions
+from countersign.domain.permissions import funds_permissions, parse_permissions
 from countersign.domain.requests import Journey
 from countersign.domain.secrets import new_session_name
-from countersign.domain.trading_limits import TradingLimit, TradingLimits, loosens, parse_trading_limits
-from countersign.domain.whitelist import parse_whitelist, widens
+from countersign.domain.trading_limits import parse_trading_limits
+from countersign.domain.whitelist import parse_whitelist
 from countersign.effects.authority import require_asker, require_role, require_thawed
 from countersign.effects.codes import TWO_FACTOR_CHANNELS, require_sends_left
 from countersign.effects.ending import end_overdue_from_outside
-from countersign.effects.granting import granted
+from countersign.effects.granting import SaidLimits, granted, is_changed, lets_do_more, limits_after
 from countersign.effects.notices import warn_owners
 from countersign.effects.work import Work, found
 from countersign.storage import credentials, ledger, requests, users
@@ -39,8 +38,6 @@ from countersign.storage.ledger import IdempotencyRecord
 from countersign.storage.requests import NewRequest, Request
 
 _HOUR = timedelta(hours=1)
-
-SaidLimits = str | Iterable[TradingLimit]
 
 
 @dataclass(frozen=True)
@@ -126,17 +123,18 @@ async def edit_api_key(
     credential = await find_credential(work, credential_id, kind=CredentialKind.API_KEY)
     levels = parse_permissions(permissions)
     whitelist = parse_whitelist(ip_whitelist, limit=work.rules.whitelist_entries)
-    limits = _limits_of_edit(credential, levels, trading_limits)
+    limits = limits_after(credential, levels, trading_limits)
     if not acknowledged:
         raise AcknowledgementMissing
     method = await _require_ready(work, user_id)
     credential = await _with_none_open(work, credential)
-    if not _changes(credential, levels, whitelist, limits):
-        raise NothingChanged
     new = _about(credential, user_id=user_id, journey=Journey.EDIT_API_KEY, method=method)
     changes = {"permissions": list(levels), "ip_whitelist": list(whitelist), "trading_limits": limits}
-    request = await open_request(work, new.model_copy(update=changes))
-    if _lets_do_more(credential, request):
+    edited = new.model_copy(update=changes)
+    if not is_changed(credential, edited):
+        raise NothingChanged
+    request = await open_request(work, edited)
+    if lets_do_more(credential, request):
         await warn_owners(work, request, before=credential)
     return request
 
@@ -193,29 +191,6 @@ async def remember(work: Work, user_id: UUID, replay: Replay | None, request: Re
         route=replay.route,
         key=replay.key,
         record=IdempotencyRecord(body_hash=hashlib.sha256(replay.body).digest(), request_id=request.id),
-    )
-
-
-def _limits_of_edit(credential: Credential, levels: tuple[Permission, ...], said: SaidLimits | None) -> TradingLimits:
-    if said is not None:
-        return parse_trading_limits(said, permissions=levels)
-    return credential.trading_limits if Permission.TRADE in levels else ()
-
-
-def _changes(
-    credential: Credential, levels: tuple[Permission, ...], whitelist: tuple[str, ...], limits: TradingLimits
-) -> bool:
-    is_same = levels == credential.permissions and set(whitelist) == set(credential.ip_whitelist)
-    return not is_same or limits != credential.trading_limits
-
-
-def _lets_do_more(before: Credential, after: Request) -> bool:
-    # Without the permission to trade there is nothing that limits could hold back.
-    trades = Permission.TRADE in after.permissions
-    return (
-        adds_funds(before.permissions, after.permissions)
-        or widens(before.ip_whitelist, after.ip_whitelist)
-        or (trades and loosens(before.trading_limits, after.trading_limits))
     )
 
 
