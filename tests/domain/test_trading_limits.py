@@ -21,11 +21,12 @@ from countersign.domain.trading_limits import (
 )
 
 assets = st.text(alphabet="ABCXYZ019", min_size=1, max_size=10)
-amounts = st.decimals(Decimal("0.000000000000000001"), 10**20 - 1, places=18).map(lambda amount: f"{amount:f}")
+parts = st.tuples(st.integers(0, 10**20 - 1), st.integers(0, 10**18 - 1)).filter(any)
+amounts = parts.map(lambda both: f"{both[0]}.{both[1]:018}")
 said_limits = st.builds(
     TradingLimit, asset=assets, order_size=st.none() | amounts, daily_volume=st.none() | amounts
 ).filter(lambda limit: limit.order_size is not None or limit.daily_volume is not None)
-some_limits = st.lists(said_limits, max_size=MOST_ASSETS, unique_by=lambda limit: limit.asset)
+some_limits = st.lists(said_limits, max_size=5, unique_by=lambda limit: limit.asset)
 
 
 def parse(said: str | list[TradingLimit]) -> TradingLimits:
