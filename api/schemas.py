@@ -1,11 +1,13 @@
 """What goes over the wire. One schema here can carry a secret: ``SecretOut``."""
 
+import operator
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.trading_limits import EXAMPLE, TradingLimitIn, TradingLimitsOut
 from countersign.domain.codes import Window, resend_at
 from countersign.domain.credentials import CredentialKind, CredentialStatus, SessionType
 from countersign.domain.holding import held_until
@@ -69,6 +71,14 @@ class NewApiKey(_In):
     name: str = Field(description="1 to 64 characters, unique in the account.", examples=["market maker 1"])
     permissions: PermissionNames = []
     ip_whitelist: Whitelist = ""
+    # Left out of what an Idempotency-Key stands for while there are none: then it fits what was sent before they were.
+    trading_limits: list[TradingLimitIn] = Field(
+        default=[],
+        description="Each asset once, 20 at most; they need the permission `trade`.",
+        examples=[EXAMPLE],
+        max_length=100,
+        exclude_if=operator.not_,
+    )
 
 
 class NewFixCredentials(_In):
@@ -78,10 +88,18 @@ class NewFixCredentials(_In):
 
 
 class Edit(_In):
-    """The form of "Edit": the whole new set of permissions and whitelist."""
+    """The form of "Edit": the whole new set of permissions, whitelist and trading limits."""
 
     permissions: PermissionNames
     ip_whitelist: Whitelist
+    trading_limits: list[TradingLimitIn] | None = Field(
+        default=None,
+        description="Each asset once, 20 at most; they need the permission `trade`. Left out: they stay as they are, "
+        "and go with `trade`.",
+        examples=[EXAMPLE],
+        max_length=100,
+        exclude_if=lambda limits: limits is None,
+    )
     acknowledge_deactivation: bool = Field(
         default=False,
         description="The tick that the key is deactivated by the edit and must be activated anew.",
@@ -159,6 +177,7 @@ class ApiKeyOut(_Used):
     key: str
     permissions: tuple[Permission, ...]
     ip_whitelist: tuple[str, ...]
+    trading_limits: TradingLimitsOut
     status: CredentialStatus
     version: int
     funds_permissions_from: FundsFrom
@@ -225,6 +244,7 @@ class RequestOut(BaseModel):
     permissions: tuple[Permission, ...]
     funds_permissions_from: FundsFrom
     ip_whitelist: tuple[str, ...]
+    trading_limits: TradingLimitsOut
     session_type: SessionType | None
     begun_by: UUID
     created_at: datetime

@@ -1,11 +1,13 @@
 """Settings, API Keys Management: the lists, and the pop-ups that begin a journey of an API key."""
 
+from dataclasses import asdict
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Form, Query, Request, Response
 
+from api.pages.asking import Asked, UsedAsked, present, understood
 from api.pages.beginning import Key, begin, first_of_all
 from api.pages.listing import Search, listed
 from api.pages.looking_up import credential_of, unfinished_about
@@ -15,20 +17,15 @@ from api.pages.visitors import UsedVisitor, Visitor, limited
 from api.quotas import Quota
 from api.services import Services, UsedServices
 from countersign.domain.credentials import CredentialKind
-from countersign.domain.errors import DomainError, InvalidInput
+from countersign.domain.errors import DomainError
 from countersign.domain.messages import Cancel
-from countersign.domain.permissions import BOT_PRESET, Permission, funds_permissions
-from countersign.domain.whitelist import parse_whitelist
+from countersign.domain.permissions import BOT_PRESET, Permission
 from countersign.effects import opening
-from countersign.storage.credentials import Credential
 
 router = APIRouter(prefix="/settings/api-keys", include_in_schema=False)
 
 Name = Annotated[str, Form(max_length=1000)]
-Levels = Annotated[list[str], Form(max_length=100)]
-Whitelist = Annotated[str, Form()]  # the limit of bodies is its limit, and the rules say what is wrong with it
 Tick = Annotated[str, Form(max_length=8)]
-_SUMMED_UP_CHARACTERS = 8_000
 
 
 @router.get("", dependencies=[limited(Quota.PREVIEWS)])
@@ -65,49 +62,43 @@ async def create(
     http: Request,
     visitor: UsedVisitor,
     services: UsedServices,
+    asked: UsedAsked,
     name: Name = "",
-    permissions: Levels = [],  # noqa: B006 - FastAPI copies it
-    ip_whitelist: Whitelist = "",
     key: Key = "",
 ) -> Response:
     """CREATE API Key."""
-    opener = partial(opening.create_api_key, name=name, permissions=permissions, ip_whitelist=ip_whitelist)
-    typed = {"name": name, "chosen": permissions, "ip_whitelist": ip_whitelist}
-    return await begin(http, services, visitor, opener, key=key, said=typed, form="panels/new_api_key.html")
+    opener = partial(opening.create_api_key, name=name, **asdict(asked))
+    said = {"name": name, **asked.typed}
+    return await begin(http, services, visitor, opener, key=key, said=said, form="panels/new_api_key.html")
 
 
 @router.post("/understood", dependencies=[limited(Quota.PREVIEWS)])
 async def understand(
     visitor: UsedVisitor,
     services: UsedServices,
-    permissions: Levels = [],  # noqa: B006 - FastAPI copies it
-    ip_whitelist: Whitelist = "",
+    asked: UsedAsked,
     credential_id: Annotated[UUID | None, Form()] = None,
 ) -> Response:
-    """Show how the whitelist is understood, what an edit changes, and what is unwise."""
-    if len(ip_whitelist) > _SUMMED_UP_CHARACTERS:
-        # Every key that is pressed asks for this.
-        return fragment("parts/understood.html", **_too_long())
+    """Show how whitelist and trading limits are understood, what an edit changes, and what is unwise."""
     before = None
     if credential_id is not None:
         before = await credential_of(services, visitor, credential_id, kind=CredentialKind.API_KEY)
-    context = _understood(permissions, ip_whitelist, before=before, limit=services.settings.rules.whitelist_entries)
+    context = understood(asked, before=before, limit=services.settings.rules.whitelist_entries)
     return fragment("parts/understood.html", **context)
 
 
 @router.get("/{credential_id}/edit")
 async def ask_edit(http: Request, visitor: UsedVisitor, services: UsedServices, credential_id: UUID) -> Response:
-    """Edit: the form with the present permissions and whitelist."""
+    """Edit: the form with the present permissions, whitelist and trading limits."""
     credential = await credential_of(services, visitor, credential_id, kind=CredentialKind.API_KEY)
     return await first_of_all(http, services, visitor, credential, doing="edit this API key") or await panel(
         http,
         "panels/edit_api_key.html",
         visitor=visitor,
         credential=credential,
-        chosen=list(credential.permissions),
-        ip_whitelist="\n".join(credential.ip_whitelist),
         acknowledged="",
         error=None,
+        **present(credential).typed,
     )
 
 
@@ -133,8 +124,7 @@ async def edit(
     visitor: UsedVisitor,
     services: UsedServices,
     credential_id: UUID,
-    permissions: Levels = [],  # noqa: B006 - FastAPI copies it
-    ip_whitelist: Whitelist = "",
+    asked: UsedAsked,
     acknowledged: Tick = "",
     key: Key = "",
 ) -> Response:
@@ -143,47 +133,17 @@ async def edit(
     opener = partial(
         opening.edit_api_key,
         credential_id=credential_id,
-        permissions=permissions,
-        ip_whitelist=ip_whitelist,
         acknowledged=bool(acknowledged),
+        **asdict(asked),
     )
-    typed = {"chosen": permissions, "ip_whitelist": ip_whitelist, "acknowledged": acknowledged}
+    said = {**asked.typed, "acknowledged": acknowledged}
     return await begin(
-        http, services, visitor, opener, key=key, said=typed, form="panels/edit_api_key.html", credential=credential
+        http, services, visitor, opener, key=key, said=said, form="panels/edit_api_key.html", credential=credential
     )
-
-
-def _understood(permissions: list[str], ip_whitelist: str, *, before: Credential | None, limit: int) -> dict[str, Any]:
-    """Return how the form is understood: entries or what is wrong with them, changes, and whether it is unwise."""
-    try:
-        entries, error = parse_whitelist(ip_whitelist, limit=limit), None
-    except DomainError as problem:
-        entries, error = (), problem
-    chosen = [level for level in Permission if level in {*permissions, Permission.READ}]
-    return {
-        "entries": entries,
-        "error": error,
-        "unwise": not entries and error is None and bool(funds_permissions(chosen)),
-        "changes": _changes(before, chosen, entries) if before is not None and error is None else None,
-    }
-
-
-def _too_long() -> dict[str, Any]:
-    detail = f"Over {_SUMMED_UP_CHARACTERS} characters are not summed up here: send the form to hear what is wrong."
-    return {"entries": (), "error": InvalidInput(detail), "unwise": False, "changes": None}
-
-
-def _changes(before: Credential, chosen: list[Permission], entries: tuple[str, ...]) -> dict[str, Any]:
-    return {
-        "levels_added": [level for level in chosen if level not in before.permissions],
-        "levels_removed": [level for level in before.permissions if level not in chosen],
-        "entries_added": [entry for entry in entries if entry not in before.ip_whitelist],
-        "entries_removed": [entry for entry in before.ip_whitelist if entry not in entries],
-        "any_ip": bool(before.ip_whitelist) and not entries,
-    }
 
 
 async def _form(http: Request, services: Services, visitor: Visitor, chosen: tuple[Permission, ...]) -> Response:
+    asked = Asked(list(chosen), "", "")
     return await first_of_all(http, services, visitor, None, doing="create an API key") or await panel(
-        http, "panels/new_api_key.html", visitor=visitor, name="", chosen=chosen, ip_whitelist="", error=None
+        http, "panels/new_api_key.html", visitor=visitor, name="", error=None, **asked.typed
     )

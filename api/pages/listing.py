@@ -28,12 +28,13 @@ class Search:
         return bool(self.text.strip()) or self.status in set(CredentialStatus)
 
     def fits(self, credential: Credential) -> bool:
-        """Tell whether name, key, permissions or whitelist hold the text, and the status is the one wanted."""
+        """Tell whether name, key, permissions, whitelist or limits hold the text, and the status is the one wanted."""
         if self.status in set(CredentialStatus) and credential.status != self.status:
             return False
         wanted = fold_name(self.text)
         told = (credential.name, credential.public_id, *credential.permissions, *credential.ip_whitelist)
-        return any(wanted in fold_name(each) for each in told)
+        limited = (limit.asset for limit in credential.trading_limits)
+        return any(wanted in fold_name(each) for each in (*told, *limited))
 
 
 async def listed(services: Services, owner: Owner, search: Search) -> dict[str, Any]:

@@ -12,11 +12,13 @@ from api.trail import HIDDEN_FROM_OWNERS, as_owners_see
 from countersign.domain.audit import AuditTag
 from countersign.domain.messages import ActorKind
 from countersign.domain.stops import StopEffect
+from countersign.domain.trading_limits import TradingLimit
 from countersign.storage import ledger, users
 from countersign.storage.credentials import Credential
 from countersign.storage.ledger import AuditEvent
 
 _SHOWN = 200
+_EDITED = ("permissions", "ip_whitelist", "trading_limits")
 _MOMENT = "%d %b %Y, %H:%M UTC"
 _STOPPED = {
     StopEffect.CANCELLED: "the request was cancelled",
@@ -155,12 +157,16 @@ def _status(status: object) -> str:
 
 def _detail(details: dict[str, Any]) -> str:
     if "before" in details and isinstance(details["before"], dict) and "permissions" in details["before"]:
-        return "; ".join(filter(None, (_difference(details, "permissions"), _difference(details, "ip_whitelist"))))
+        return "; ".join(filter(None, (_difference(details, what) for what in _EDITED)))
     return str(details.get("reason") or details.get("detail") or "")
 
 
+def _told(entries: list[Any]) -> list[str]:
+    return [TradingLimit.model_validate(each).in_words if isinstance(each, dict) else str(each) for each in entries]
+
+
 def _difference(details: dict[str, Any], what: str) -> str:
-    before, after = details["before"][what], details["after"][what]
+    before, after = (_told(details[side].get(what, [])) for side in ("before", "after"))
     added = [f"+ {each}" for each in after if each not in before]
     removed = [f"− {each}" for each in before if each not in after]  # noqa: RUF001 - a minus sign for people
     return ", ".join([*added, *removed])

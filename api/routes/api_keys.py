@@ -11,11 +11,14 @@ from api.opening import ACTIVATION_ERRORS, START_ERRORS, UsedOpening
 from api.problems import documented
 from api.schemas import ApiKeyOut, Deactivated, Edit, NewApiKey, RequestOut, whitelist_text
 from api.services import OWNER_ERRORS, UsedOwner, UsedServices, now
+from api.trading_limits import asked_limits
 from countersign.domain.credentials import CredentialKind
 from countersign.domain.errors import (
     AcknowledgementMissing,
     InvalidName,
+    InvalidTradingLimits,
     InvalidWhitelist,
+    LimitsWithoutTrade,
     NameTaken,
     NotFound,
     NothingChanged,
@@ -25,6 +28,8 @@ from countersign.domain.errors import (
 from countersign.effects import opening as effects
 from countersign.effects.work import found
 from countersign.storage import credentials
+
+_FORM_ERRORS = (UnknownPermission, InvalidWhitelist, InvalidTradingLimits, LimitsWithoutTrade)
 
 router = APIRouter(prefix="/v1/api-keys", tags=["API keys"])
 
@@ -59,9 +64,7 @@ async def read_api_key_activity(credential_id: UUID, owner: UsedOwner, services:
 @router.post(
     "",
     status_code=202,
-    responses=documented(
-        *START_ERRORS, InvalidName, UnknownPermission, InvalidWhitelist, NameTaken, TooManyCredentials
-    ),
+    responses=documented(*START_ERRORS, *_FORM_ERRORS, InvalidName, NameTaken, TooManyCredentials),
 )
 async def create_api_key(body: NewApiKey, opening: UsedOpening) -> RequestOut:
     """CREATE API Key: begin a creation, which then waits for the two-factor code."""
@@ -70,6 +73,7 @@ async def create_api_key(body: NewApiKey, opening: UsedOpening) -> RequestOut:
         name=body.name,
         permissions=body.permissions,
         ip_whitelist=whitelist_text(body.ip_whitelist),
+        trading_limits=asked_limits(body.trading_limits) or (),
     )
     return await opening.accept(opener, body)
 
@@ -77,9 +81,7 @@ async def create_api_key(body: NewApiKey, opening: UsedOpening) -> RequestOut:
 @router.post(
     "/{credential_id}/edits",
     status_code=202,
-    responses=documented(
-        *START_ERRORS, NotFound, UnknownPermission, InvalidWhitelist, NothingChanged, AcknowledgementMissing
-    ),
+    responses=documented(*START_ERRORS, *_FORM_ERRORS, NotFound, NothingChanged, AcknowledgementMissing),
 )
 async def edit_api_key(credential_id: UUID, body: Edit, opening: UsedOpening) -> RequestOut:
     """Save: begin an edit, which waits for the two-factor code, then deactivates the key."""
@@ -88,6 +90,7 @@ async def edit_api_key(credential_id: UUID, body: Edit, opening: UsedOpening) ->
         credential_id=credential_id,
         permissions=body.permissions,
         ip_whitelist=whitelist_text(body.ip_whitelist),
+        trading_limits=asked_limits(body.trading_limits),
         acknowledged=body.acknowledge_deactivation,
     )
     return await opening.accept(opener, body)

@@ -18,7 +18,7 @@ from countersign.auditing.export_file import ExportFile
 from countersign.domain.audit import GENESIS, Place, Recorded
 from countersign.domain.audit_chain import Fault, Finding, Mac, Piece, Trail
 from countersign.domain.checkpoints import Checkpoint, Checkpoints, Signed
-from countersign.domain.explaining import Explanations, Standing, difference
+from countersign.domain.explaining import Explanations, Standing, difference, tells_all
 from countersign.storage.audit_reading import Snapshot
 
 _NOWHERE = Place(0, GENESIS)
@@ -183,7 +183,7 @@ def _end(report: Report, trail: Trail, checkpoints: Checkpoints) -> None:
 
 def _compare(report: Report, credential: Standing) -> None:
     told = report.explanations.told_of(credential)
-    if credential.account_id in report.incomplete and (told.status is None or told.granted is None):
+    if credential.account_id in report.incomplete and not tells_all(told, of=credential):
         # Archives that were not given may tell of it.
         report.unjudged += 1
         return

@@ -14,6 +14,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from countersign.adapters.temporal import answered_within
 from countersign.domain.messages import StartRequest
+from countersign.domain.trading_limits import tell_permissions
 from countersign.storage.requests import Request
 
 _ACCOUNT_ID = SearchAttributeKey.for_keyword("AccountId")
@@ -49,5 +50,5 @@ def _search_attributes(request: Request) -> TypedSearchAttributes:
 
 
 def _summary(request: Request) -> str:
-    what = request.session_type or ", ".join(request.permissions)
+    what = request.session_type or tell_permissions(request.permissions, request.trading_limits)
     return f"{request.journey}: {request.name}" + (f" ({what})" if what else "")

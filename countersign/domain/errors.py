@@ -47,6 +47,18 @@ class InvalidWhitelist(InvalidInput):
     slug = "invalid-ip-whitelist"
 
 
+class InvalidTradingLimits(InvalidInput):
+    """The trading limits have entries that are not limits."""
+
+    slug = "invalid-trading-limits"
+
+
+class LimitsWithoutTrade(InvalidInput):
+    """Trading limits need the permission to trade: give it, or leave the limits empty."""
+
+    slug = "trading-limits-without-trade"
+
+
 class UnknownPermission(InvalidInput):
     """A permission is not known."""
 

@@ -18,6 +18,7 @@ class Standing(NamedTuple):
     permissions: Sequence[str]
     ip_whitelist: Sequence[str]
     funds_from: datetime | None
+    trading_limits: Sequence[Any]
 
 
 @dataclass
@@ -28,6 +29,7 @@ class Told:
     status: str | None = None
     granted: tuple[list[str], list[str]] | None = None
     held_until: datetime | None = None
+    trading_limits: list[Any] | None = None
 
 
 class Explanations:
@@ -49,6 +51,12 @@ class Explanations:
         return self._told.get(credential.id, Told())
 
 
+def tells_all(told: Told, *, of: Standing) -> bool:
+    """Tell whether the events say enough to judge the credential by, should earlier ones be missing."""
+    knows_limits = told.trading_limits is not None or not of.trading_limits
+    return told.status is not None and told.granted is not None and knows_limits
+
+
 def difference(credential: Standing, told: Told, *, at: datetime) -> str | None:
     """Return in which way the credential is not what the events say, or None if it is; ``at`` is the present."""
     status = told.status or CredentialStatus.INACTIVE
@@ -56,6 +64,8 @@ def difference(credential: Standing, told: Told, *, at: datetime) -> str | None:
         return f"is {credential.status}, and the trail leaves it {status}"
     if told.granted != (list(credential.permissions), list(credential.ip_whitelist)):
         return "has not the permissions and the IP whitelist that the trail gives it"
+    if list(credential.trading_limits) != (told.trading_limits or []):
+        return "has not the trading limits that the trail gives it"
     until = told.held_until
     if until is None or until <= at or (credential.funds_from is not None and credential.funds_from >= until):
         return None
@@ -66,14 +76,21 @@ def _tells(told: Told, event: str, details: dict[str, Any]) -> bool:
     if event == AuditTag.CREDENTIAL_STATUS:
         told.status = str(details.get("after"))
     elif event == AuditTag.CREDENTIAL_EDITED:
-        told.granted = _granted(details.get("after"))
+        _grant(told, details.get("after"))
     elif event == AuditTag.REQUEST_OPENED and str(details.get("journey")).startswith("create-"):
-        told.granted = _granted(details)
+        _grant(told, details)
     elif event == AuditTag.FUNDS_HELD:
         told.held_until = _moment(details.get("until"))
     else:
         return False
     return True
+
+
+def _grant(told: Told, details: Any) -> None:
+    told.granted = _granted(details)
+    # Events of releases without trading limits say nothing of them, and leave them as they are.
+    limits = details.get("trading_limits") if isinstance(details, dict) else None
+    told.trading_limits = limits if isinstance(limits, list) else told.trading_limits
 
 
 def _granted(details: Any) -> tuple[list[str], list[str]] | None:

@@ -20,5 +20,13 @@ def enumerate_some(items: Iterable[str], *, limit: int) -> str:
     return shown if len(every) <= limit else f"{shown} and {len(every) - limit} more"
 
 
+def tell_by_problem(problems: Iterable[tuple[str, str]], *, limit: int) -> str:
+    """Return a sentence for each problem with its entries, of which the first ``limit`` are named."""
+    entries: dict[str, list[str]] = {}
+    for entry, problem in problems:
+        entries.setdefault(problem, []).append(entry)
+    return " ".join(f"{problem}: {enumerate_some(named, limit=limit)}." for problem, named in entries.items())
+
+
 def _visible(character: str) -> str:
     return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")

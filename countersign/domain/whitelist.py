@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, 
 from typing import TypeVar
 
 from countersign.domain.errors import InvalidWhitelist
-from countersign.domain.quoting import enumerate_some, quote
+from countersign.domain.quoting import quote, tell_by_problem
 
 # Zero-width spaces and byte order marks come along when people paste from pages and files.
 _SEPARATORS = re.compile("[\\s;,\u200b\ufeff]+")
@@ -94,13 +94,8 @@ def _canonical(network: Network) -> str:
 
 
 def _refusal(bad: dict[str, str]) -> InvalidWhitelist:
-    by_problem: dict[str, list[str]] = {}
-    for entry, problem in bad.items():
-        by_problem.setdefault(problem, []).append(_shown(entry, problem))
-    detail = " ".join(
-        f"{problem}: {enumerate_some(entries, limit=_NAMED_IN_DETAIL)}." for problem, entries in by_problem.items()
-    )
-    return InvalidWhitelist(detail, bad_entries=[quote(entry) for entry in bad])
+    told = ((_shown(entry, problem), problem) for entry, problem in bad.items())
+    return InvalidWhitelist(tell_by_problem(told, limit=_NAMED_IN_DETAIL), bad_entries=[quote(entry) for entry in bad])
 
 
 def _shown(entry: str, problem: str) -> str:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from countersign.domain.messages import SendRef
 from countersign.domain.permissions import funds_permissions
 from countersign.domain.requests import ChangeTo, Channel, Delivery, Journey, Step
+from countersign.domain.trading_limits import tell_permissions
 from countersign.effects.codes import link_token, one_time_code
 from countersign.effects.work import Desk, found
 from countersign.storage import challenges
@@ -96,11 +97,12 @@ def _subject(send: Send) -> dict[str, Any]:
         return {"approving": "use this number for two-factor codes" if confirming else _CHANGING[send.change_to]}
     # A mail code always activates, whatever journey led there.
     journey = Journey.ACTIVATE_API_KEY if send.channel is Channel.EMAIL else send.journey
-    levels = ", ".join(send.permissions) or str(send.session_type or "").replace("_", " ")
+    levels = tell_permissions(send.permissions, send.trading_limits) or str(send.session_type or "").replace("_", " ")
     return {
         "approving": f"{_APPROVING[journey]} “{send.name}” ({levels})",
         "credential_name": send.name,
         "permissions": list(send.permissions),
         "funds_permissions": list(funds_permissions(send.permissions)),
         "ip_whitelist": list(send.ip_whitelist),
+        "trading_limits": [limit.in_words for limit in send.trading_limits],
     }

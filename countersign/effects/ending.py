@@ -7,6 +7,7 @@ from countersign.domain.credentials import CredentialStatus, move
 from countersign.domain.errors import VersionChanged
 from countersign.domain.permissions import Permission
 from countersign.domain.requests import EXPIRY_OUTCOME, Outcome, Step, status_after_end
+from countersign.domain.trading_limits import TradingLimits
 from countersign.effects.work import Work
 from countersign.storage import credentials, requests
 from countersign.storage.credentials import Credential
@@ -76,6 +77,7 @@ async def change_status(
     *,
     permissions: list[Permission] | None = None,
     ip_whitelist: list[str] | None = None,
+    trading_limits: TradingLimits | None = None,
 ) -> Credential:
     """Change the credential in the request's name, and return it; raises ``VersionChanged`` unless it is as meant."""
     changed = await credentials.change(
@@ -86,6 +88,7 @@ async def change_status(
         request_id=request.id,
         permissions=permissions,
         ip_whitelist=ip_whitelist,
+        trading_limits=trading_limits,
     )
     if changed is None:
         raise VersionChanged

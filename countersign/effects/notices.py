@@ -11,6 +11,7 @@ from countersign.domain.holding import held_until
 from countersign.domain.messages import Actor, ActorKind
 from countersign.domain.permissions import funds_permissions
 from countersign.domain.stops import StopKind
+from countersign.domain.trading_limits import TradingLimits
 from countersign.effects.holding import funds_begin_at
 from countersign.effects.stop_links import MOMENT, Stoppable, add_stop_link
 from countersign.effects.work import Work
@@ -55,6 +56,7 @@ async def warn_owners(work: Work, request: Request, *, before: Credential | None
         "ip": str(work.actor.ip or ""),
         "permissions_before": list(before.permissions) if before else [],
         "ip_whitelist_before": list(before.ip_whitelist) if before else [],
+        "trading_limits_before": _told_limits(before.trading_limits) if before else [],
         "edits": before is not None,
     }
     stop = Stoppable(StopKind.CREDENTIAL, credential_id=request.credential_id, from_version=request.credential_version)
@@ -146,8 +148,13 @@ def _context(work: Work, told: Told, about: Credential | Request) -> dict[str, A
         "funds_permissions": list(funds),
         "funds_from": funds_from.strftime(MOMENT) if funds_from else "",
         "ip_whitelist": list(about.ip_whitelist),
+        "trading_limits": _told_limits(about.trading_limits),
         "reason": "",
     }
+
+
+def _told_limits(limits: TradingLimits) -> list[str]:
+    return [limit.in_words for limit in limits]
 
 
 async def _actor_name(work: Work) -> str | None:

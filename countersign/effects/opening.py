@@ -21,13 +21,15 @@ from countersign.domain.errors import (
 )
 from countersign.domain.names import fold_name, parse_name
 from countersign.domain.people import TwoFactorMethod
-from countersign.domain.permissions import adds_funds, funds_permissions, parse_permissions
+from countersign.domain.permissions import funds_permissions, parse_permissions
 from countersign.domain.requests import Journey
 from countersign.domain.secrets import new_session_name
-from countersign.domain.whitelist import parse_whitelist, widens
+from countersign.domain.trading_limits import parse_trading_limits
+from countersign.domain.whitelist import parse_whitelist
 from countersign.effects.authority import require_asker, require_role, require_thawed
 from countersign.effects.codes import TWO_FACTOR_CHANNELS, require_sends_left
 from countersign.effects.ending import end_overdue_from_outside
+from countersign.effects.granting import SaidLimits, granted, is_changed, lets_do_more, limits_after
 from countersign.effects.notices import warn_owners
 from countersign.effects.work import Work, found
 from countersign.storage import credentials, ledger, requests, users
@@ -48,11 +50,20 @@ class Replay:
     body: bytes
 
 
-async def create_api_key(work: Work, user_id: UUID, *, name: str, permissions: list[str], ip_whitelist: str) -> Request:
+async def create_api_key(
+    work: Work,
+    user_id: UUID,
+    *,
+    name: str,
+    permissions: list[str],
+    ip_whitelist: str,
+    trading_limits: SaidLimits = "",
+) -> Request:
     """Open the creation of an API key."""
     name = parse_name(name, limit=work.rules.name_length)
     levels = parse_permissions(permissions)
     whitelist = parse_whitelist(ip_whitelist, limit=work.rules.whitelist_entries)
+    limits = parse_trading_limits(trading_limits, permissions=levels)
     method = await _require_ready(work, user_id)
     await _require_free_name(work, fold_name(name))
     await _require_room(work)
@@ -67,6 +78,7 @@ async def create_api_key(work: Work, user_id: UUID, *, name: str, permissions: l
         name_key=fold_name(name),
         permissions=list(levels),
         ip_whitelist=list(whitelist),
+        trading_limits=limits,
         two_factor_method=method,
     )
     request = await open_request(work, new)
@@ -96,22 +108,34 @@ async def create_fix_credentials(work: Work, user_id: UUID, *, session_type: Ses
 
 
 async def edit_api_key(
-    work: Work, user_id: UUID, credential_id: UUID, *, permissions: list[str], ip_whitelist: str, acknowledged: bool
+    work: Work,
+    user_id: UUID,
+    credential_id: UUID,
+    *,
+    permissions: list[str],
+    ip_whitelist: str,
+    acknowledged: bool,
+    trading_limits: SaidLimits | None = None,
 ) -> Request:
-    """Open an edit of an API key; raises ``NothingChanged`` when it would change nothing."""
+    """Open an edit of an API key; raises ``NothingChanged`` when it would change nothing.
+
+    Trading limits that are not said stay as they are, and go with the permission to trade.
+    """
     credential = await find_credential(work, credential_id, kind=CredentialKind.API_KEY)
     levels = parse_permissions(permissions)
     whitelist = parse_whitelist(ip_whitelist, limit=work.rules.whitelist_entries)
+    limits = limits_after(credential, levels, trading_limits)
     if not acknowledged:
         raise AcknowledgementMissing
     method = await _require_ready(work, user_id)
     credential = await _with_none_open(work, credential)
-    if levels == credential.permissions and set(whitelist) == set(credential.ip_whitelist):
-        raise NothingChanged
     new = _about(credential, user_id=user_id, journey=Journey.EDIT_API_KEY, method=method)
-    edited = new.model_copy(update={"permissions": list(levels), "ip_whitelist": list(whitelist)})
+    changes = {"permissions": list(levels), "ip_whitelist": list(whitelist), "trading_limits": limits}
+    edited = new.model_copy(update=changes)
+    if not is_changed(credential, edited):
+        raise NothingChanged
     request = await open_request(work, edited)
-    if adds_funds(credential.permissions, levels) or widens(credential.ip_whitelist, whitelist):
+    if lets_do_more(credential, request):
         await warn_owners(work, request, before=credential)
     return request
 
@@ -184,6 +208,7 @@ def _about(credential: Credential, *, user_id: UUID, journey: Journey, method: T
         session_type=credential.session_type,
         permissions=list(credential.permissions),
         ip_whitelist=list(credential.ip_whitelist),
+        trading_limits=credential.trading_limits,
         two_factor_method=method,
     )
 
@@ -198,8 +223,7 @@ async def open_request(work: Work, new: NewRequest) -> Request:
         request,
         journey=request.journey,
         name=request.name,
-        permissions=list(request.permissions),
-        ip_whitelist=list(request.ip_whitelist),
+        **granted(request),
     )
     return request
 

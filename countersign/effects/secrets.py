@@ -54,6 +54,7 @@ async def make_credential(work: Work, request: Request) -> tuple[Credential, byt
         session_type=request.session_type,
         permissions=list(request.permissions),
         ip_whitelist=list(request.ip_whitelist),
+        trading_limits=request.trading_limits,
         secret_sealed=work.keys.seal(Purpose.VERIFIER, secret.encode(), bound_to=bound_to) if api_key else None,
         password_mac=password_mac,
         mac_key_id=None if api_key else work.keys.current,

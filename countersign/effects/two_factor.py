@@ -12,6 +12,7 @@ from countersign.effects.activation import activate
 from countersign.effects.authority import require_requester
 from countersign.effects.codes import check_code
 from countersign.effects.ending import change_status, credential_of
+from countersign.effects.granting import granted
 from countersign.effects.holding import hold_funds
 from countersign.effects.notices import tell_owners
 from countersign.effects.secrets import make_credential
@@ -63,13 +64,14 @@ async def _edited(work: Work, request: Request, _message: TwoFactorCode) -> None
         CredentialStatus.INACTIVE,
         permissions=list(request.permissions),
         ip_whitelist=list(request.ip_whitelist),
+        trading_limits=request.trading_limits,
     )
     edited = await hold_funds(work, request, edited)
     work.audit_request(
         AuditTag.CREDENTIAL_EDITED,
         request,
-        before={"permissions": list(credential.permissions), "ip_whitelist": list(credential.ip_whitelist)},
-        after={"permissions": list(request.permissions), "ip_whitelist": list(request.ip_whitelist)},
+        before=granted(credential),
+        after=granted(request),
     )
     await requests.update(
         work.connection,

@@ -57,7 +57,8 @@ class Snapshot:
 
     def credentials(self, account_id: UUID | None = None) -> Iterator[Standing]:
         """Yield the credentials as they stand, discarded ones too."""
-        query = """SELECT account_id::text, id::text, status, permissions, ip_whitelist, funds_from FROM credentials
+        query = """SELECT account_id::text, id::text, status, permissions, ip_whitelist, funds_from, trading_limits
+                   FROM credentials
                    WHERE %(account)s::uuid IS NULL OR account_id = %(account)s ORDER BY account_id, id"""
         yield from map(Standing._make, self._connection.execute(query, {"account": account_id}))
 

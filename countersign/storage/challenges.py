@@ -11,6 +11,7 @@ from countersign.domain.codes import Window
 from countersign.domain.credentials import SessionType
 from countersign.domain.permissions import Permission
 from countersign.domain.requests import ChangeTo, Channel, Delivery, Journey, Step
+from countersign.domain.trading_limits import TradingLimits
 from countersign.storage import verdicts
 from countersign.storage.database import Connection, many, one
 
@@ -64,6 +65,7 @@ class Send(BaseModel, frozen=True):
     session_type: SessionType | None
     permissions: tuple[Permission, ...]
     ip_whitelist: tuple[str, ...]
+    trading_limits: TradingLimits
     change_to: ChangeTo | None
 
 
@@ -137,9 +139,11 @@ async def get_send(connection: Connection, *, challenge_id: UUID, number: int) -
     query = """SELECT s.challenge_id, s.number, s.channel, c.key_id, s.delivery, r.step = c.step AS awaited,
                    CASE WHEN s.channel = 'email' THEN u.email WHEN c.step = 'new_factor_code' THEN r.new_phone
                    ELSE u.phone END AS address, r.id AS request_id, r.journey, r.step, r.name, r.session_type,
-                   r.permissions, r.ip_whitelist, r.change_to
+                   r.permissions, r.ip_whitelist, r.change_to,
+                   coalesce(r.trading_limits, k.trading_limits, '[]') AS trading_limits
                FROM code_sends s JOIN challenges c ON c.id = s.challenge_id
                JOIN requests r ON r.id = c.request_id JOIN users u ON u.id = r.user_id
+               LEFT JOIN credentials k ON k.id = r.credential_id
                WHERE s.challenge_id = %s AND s.number = %s"""
     return await one(connection, Send, query, (challenge_id, number))
 

@@ -9,7 +9,8 @@ from pydantic import BaseModel
 from countersign.domain.credentials import CredentialKind, CredentialStatus, SessionType
 from countersign.domain.errors import NameTaken
 from countersign.domain.permissions import Permission
-from countersign.storage.database import Connection, many, one, scalar
+from countersign.domain.trading_limits import TradingLimits
+from countersign.storage.database import Connection, as_json, many, one, scalar
 
 
 class Credential(BaseModel, frozen=True):
@@ -23,6 +24,7 @@ class Credential(BaseModel, frozen=True):
     session_type: SessionType | None
     permissions: tuple[Permission, ...]
     ip_whitelist: tuple[str, ...]
+    trading_limits: TradingLimits
     status: CredentialStatus
     version: int
     created_by: UUID
@@ -43,6 +45,7 @@ class NewCredential(BaseModel, frozen=True):
     session_type: SessionType | None
     permissions: list[Permission]
     ip_whitelist: list[str]
+    trading_limits: TradingLimits = ()
     secret_sealed: bytes | None = None
     password_mac: bytes | None = None
     mac_key_id: str | None = None
@@ -56,20 +59,21 @@ class NameUse(BaseModel, frozen=True):
     taken: bool
 
 
-COLUMNS = """id, account_id, kind, name, public_id, session_type, permissions, ip_whitelist, status, version,
-              created_by, created_at, changed_at, funds_from"""
+COLUMNS = """id, account_id, kind, name, public_id, session_type, permissions, ip_whitelist, trading_limits, status,
+              version, created_by, created_at, changed_at, funds_from"""
 
 
 async def insert(connection: Connection, new: NewCredential) -> Credential:
     """Add an inactive credential of version 1 and return it; raises ``NameTaken``."""
     # Not by a UniqueViolation: the caller goes on in its transaction after NameTaken.
     query = f"""INSERT INTO credentials (id, account_id, kind, name, name_key, public_id, session_type, permissions,
-                    ip_whitelist, status, secret_sealed, password_mac, mac_key_id, created_by)
+                    ip_whitelist, trading_limits, status, secret_sealed, password_mac, mac_key_id, created_by)
                 VALUES (%(id)s, %(account_id)s, %(kind)s, %(name)s, %(name_key)s, %(public_id)s, %(session_type)s,
-                    %(permissions)s, %(ip_whitelist)s, 'inactive', %(secret_sealed)s, %(password_mac)s, %(mac_key_id)s,
-                    %(created_by)s)
+                    %(permissions)s, %(ip_whitelist)s, %(trading_limits)s, 'inactive', %(secret_sealed)s,
+                    %(password_mac)s, %(mac_key_id)s, %(created_by)s)
                 ON CONFLICT DO NOTHING RETURNING {COLUMNS}"""
-    added = await one(connection, Credential, query, new.model_dump())
+    values = {**new.model_dump(), "trading_limits": as_json(new.trading_limits)}
+    added = await one(connection, Credential, query, values)
     if added is None:
         raise NameTaken
     return added
@@ -106,6 +110,7 @@ async def change(
     request_id: UUID | None = None,
     permissions: list[Permission] | None = None,
     ip_whitelist: list[str] | None = None,
+    trading_limits: TradingLimits | None = None,
 ) -> Credential | None:
     """Change the credential if it still has ``version``; return it as it is then, or None if it has another.
 
@@ -118,6 +123,7 @@ async def change(
                        version = version + CASE WHEN %(status)s = 'awaiting_activation' THEN 0 ELSE 1 END,
                        permissions = coalesce(%(permissions)s, permissions),
                        ip_whitelist = coalesce(%(ip_whitelist)s, ip_whitelist),
+                       trading_limits = coalesce(%(trading_limits)s, trading_limits),
                        secret_sealed = CASE WHEN %(status)s = 'discarded' THEN NULL ELSE secret_sealed END,
                        password_mac = CASE WHEN %(status)s = 'discarded' THEN NULL ELSE password_mac END
                     WHERE id = %(id)s AND version = %(version)s RETURNING {COLUMNS}),
@@ -132,6 +138,7 @@ async def change(
         "request_id": request_id,
         "permissions": permissions,
         "ip_whitelist": ip_whitelist,
+        "trading_limits": as_json(trading_limits),
     }
     return await one(connection, Credential, query, values)
 

@@ -3,13 +3,15 @@
 import asyncio
 import select
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
 from psycopg.rows import TupleRow, class_row, tuple_row
+from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from pydantic import BaseModel
 
 from countersign.domain.errors import Unavailable
 from countersign.telemetry import spans
@@ -128,6 +130,11 @@ async def _still_there(connection: Connection) -> None:
     # What an idle connection has to read is a changed setting, or a farewell and then the end.
     while poll.poll(0):
         connection.pgconn.consume_input()
+
+
+def as_json(models: Iterable[BaseModel] | None) -> Jsonb | None:
+    """Return the models as what a column of them takes."""
+    return None if models is None else Jsonb([model.model_dump(mode="json") for model in models])
 
 
 async def many(connection: Connection, model: type[Row], query: LiteralString, values: Values = None) -> list[Row]:

@@ -14,7 +14,8 @@ from countersign.domain.errors import NameTaken, RequestOpen
 from countersign.domain.people import Role, TwoFactorMethod
 from countersign.domain.permissions import Permission
 from countersign.domain.requests import ChangeTo, Channel, Delivery, Journey, Outcome, Step
-from countersign.storage.database import Connection, many, one, scalar
+from countersign.domain.trading_limits import TradingLimits
+from countersign.storage.database import Connection, as_json, many, one, scalar
 
 
 class Address(BaseModel, frozen=True):
@@ -48,6 +49,7 @@ class Request(Address, frozen=True):
     session_type: SessionType | None
     permissions: tuple[Permission, ...]
     ip_whitelist: tuple[str, ...]
+    trading_limits: TradingLimits
     two_factor_method: TwoFactorMethod
     change_to: ChangeTo | None
     asked_at: datetime | None
@@ -87,6 +89,7 @@ class NewRequest(BaseModel, frozen=True):
     session_type: SessionType | None = None
     permissions: list[Permission] = []
     ip_whitelist: list[str] = []
+    trading_limits: TradingLimits = ()
     two_factor_method: TwoFactorMethod
     change_to: ChangeTo | None = None
     new_phone: str | None = Field(default=None, repr=False)
@@ -94,13 +97,15 @@ class NewRequest(BaseModel, frozen=True):
     kept_session: bytes | None = Field(default=None, repr=False)
 
 
+# A request of a release without trading limits leaves those of its credential as they are.
 COLUMNS = """
     r.id, r.account_id, r.user_id, r.credential_id, r.credential_version, r.journey, r.step, r.outcome, r.reason,
     r.name, r.name_key, r.session_type, r.permissions, r.ip_whitelist, r.two_factor_method, r.change_to,
     r.deadline, r.asked_at, r.reminders, r.reveal_challenge, r.revealed_at, r.saved_at, r.created_at,
     r.changed_at, r.closed_at, c.id AS challenge_id, c.channel, c.key_id, c.wrong_codes, s.number AS send_number,
     s.opened_at AS send_opened_at, s.expires_at AS send_expires_at, s.delivery, s.failure, r.decisions_refused,
-    u.security_changed_at, b.role AS requester_role, k.funds_from
+    u.security_changed_at, b.role AS requester_role, k.funds_from,
+    coalesce(r.trading_limits, CASE WHEN r.outcome IS NULL THEN k.trading_limits END, '[]') AS trading_limits
 """
 _BESIDE = """
     JOIN users u ON u.id = r.user_id
@@ -120,16 +125,17 @@ async def insert(connection: Connection, new: NewRequest) -> Request:
     """Add a request at step ``starting`` and return it; raises ``RequestOpen`` or ``NameTaken``."""
     query = f"""WITH r AS (
                     INSERT INTO requests (id, account_id, user_id, credential_id, credential_version, journey, step,
-                        name, name_key, session_type, permissions, ip_whitelist, two_factor_method, change_to,
-                        new_phone, reveal_challenge, kept_session)
+                        name, name_key, session_type, permissions, ip_whitelist, trading_limits, two_factor_method,
+                        change_to, new_phone, reveal_challenge, kept_session)
                     VALUES (%(id)s, %(account_id)s, %(user_id)s, %(credential_id)s, %(credential_version)s,
                         %(journey)s, 'starting', %(name)s, %(name_key)s, %(session_type)s, %(permissions)s,
-                        %(ip_whitelist)s, %(two_factor_method)s, %(change_to)s, %(new_phone)s, %(reveal_challenge)s,
-                        %(kept_session)s)
+                        %(ip_whitelist)s, %(trading_limits)s, %(two_factor_method)s, %(change_to)s, %(new_phone)s,
+                        %(reveal_challenge)s, %(kept_session)s)
                     RETURNING *)
                 SELECT {COLUMNS} FROM r {_BESIDE}"""
+    values = {**new.model_dump(), "trading_limits": as_json(new.trading_limits)}
     try:
-        return cast("Request", await one(connection, Request, query, new.model_dump()))
+        return cast("Request", await one(connection, Request, query, values))
     except psycopg.errors.UniqueViolation as error:
         if error.diag.constraint_name == "requests_reserved_name":
             raise NameTaken from error

@@ -73,6 +73,16 @@ def test_an_edit_is_told_with_what_was_before_on_lines_of_their_own() -> None:
     assert "Until now:\nPermissions: Read, Trade\nWorks from: any IP address" in text
 
 
+def test_an_edit_of_trading_limits_is_told_with_those_of_before_and_that_none_are_left() -> None:
+    before = {"trading_limits_before": ["20 ETH an order"]}
+    raised = render_mail("more_access_requested", ASKED | before | {"trading_limits": ["30 ETH an order"]}).text
+    taken = render_mail("more_access_requested", ASKED | before | {"trading_limits": []}).text
+
+    assert "Until now:\nPermissions: Read, Trade\nTrading limits: 20 ETH an order\nWorks from: 192.0.2.1" in raised
+    assert "Trading limits: 30 ETH an order\n" in raised
+    assert taken.index("Trading limits: none") < taken.index("Until now:") < taken.index("Trading limits: 20 ETH")
+
+
 def test_when_funds_begin_is_told_beside_what_can_move_them() -> None:
     told = "Can move funds: Funds External\nFunds permissions begin: 2026-03-02 12:00 UTC\n"
 

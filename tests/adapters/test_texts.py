@@ -51,6 +51,7 @@ CODE: dict[str, Any] = {
     "permissions": ["read", "trade"],
     "funds_permissions": [],
     "ip_whitelist": [],
+    "trading_limits": [],
     "minutes": 5,
 }
 # The characters that cost one septet in GSM-7 (3GPP TS 23.038), as far as our own words need them.
@@ -107,6 +108,23 @@ def test_every_notice_about_a_credential_shows_what_it_can_do(event: str) -> Non
 
 def test_an_empty_whitelist_reads_as_any_ip_address() -> None:
     assert "Works from: any IP address" in render_mail("credential_created", NOTICE | {"ip_whitelist": []}).text
+
+
+def test_trading_limits_are_told_where_there_are_any() -> None:
+    limits = ["1.5 BTC an order, 10 BTC a day", "20 ETH an order"]
+    for event, context in (("credential_created", NOTICE), ("activation_code", CODE)):
+        told = render_mail(event, context | {"trading_limits": limits}).text
+        assert "\nTrading limits: 1.5 BTC an order, 10 BTC a day; 20 ETH an order\n" in told
+        assert "Trading limits" not in render_mail(event, context | {"trading_limits": []}).text
+
+
+def test_a_notice_of_a_release_without_trading_limits_is_told_as_it_is() -> None:
+    assert "trading_limits" not in NOTICE
+    assert "Trading limits" not in render_mail("credential_created", NOTICE).text
+
+
+def test_a_text_message_about_limits_fits_one_segment() -> None:
+    assert len(sms("create API key “market-maker-1” (read, trade, with trading limits)")) <= 160
 
 
 def test_a_rejection_gives_its_reason_if_there_is_one() -> None:

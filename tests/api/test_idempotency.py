@@ -7,9 +7,13 @@ from uuid import uuid4
 
 import pytest
 
+from api.schemas import Edit, NewApiKey
 from tests.support.cast import Cast
 
 Start = tuple[str, object]
+
+
+_BOT = {"name": "bot", "permissions": ["trade"]}
 
 
 async def new_api_key(_cast: Cast) -> Start:
@@ -81,6 +85,7 @@ async def test_without_a_key_the_same_again_is_a_start_of_its_own(cast: Cast, pr
     [
         ("/api-keys", {"name": "bot"}, {"name": "bot", "permissions": ["trade"]}),
         ("/api-keys", {"name": "bot"}, {"name": "Bot"}),
+        ("/api-keys", _BOT, {**_BOT, "trading_limits": [{"asset": "BTC", "daily_volume": "1"}]}),
         ("/fix-credentials", {"session_type": "trade"}, {"session_type": "market_data"}),
     ],
 )
@@ -101,6 +106,15 @@ async def test_fields_in_another_order_or_left_at_their_default_are_the_same_bod
     again = await cast.owner.post("/api-keys", {"ip_whitelist": "", "name": "bot"}, key="once")
 
     assert again.json()["id"] == first.json()["id"]
+
+
+async def test_a_body_without_trading_limits_stands_for_what_it_stood_for_before_there_were_any() -> None:
+    created = NewApiKey(name="bot", permissions=["trade"])
+    edited = Edit(permissions=["trade"], ip_whitelist="", acknowledge_deactivation=True)
+
+    assert created.model_dump(mode="json") == {"name": "bot", "permissions": ["trade"], "ip_whitelist": ""}
+    assert "trading_limits" not in edited.model_dump(mode="json")
+    assert Edit(permissions=[], ip_whitelist="", trading_limits=[]).model_dump(mode="json")["trading_limits"] == []
 
 
 async def test_a_key_belongs_to_user_account_and_route(cast: Cast) -> None:

@@ -217,7 +217,7 @@ def test_a_copy_that_differs_is_another_event() -> None:
 
 
 def standing(account_id: UUID, name: str, status: str = "active") -> Standing:
-    return Standing(str(account_id), name, status, ["read"], [], None)
+    return Standing(str(account_id), name, status, ["read"], [], None, [])
 
 
 def test_a_credential_that_the_trail_does_not_explain_is_named_with_what_differs() -> None:

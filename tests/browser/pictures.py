@@ -17,7 +17,10 @@ from countersign.local.sign_in import demo_otp
 from tests.support.browser import ARGUMENTS, MISSING, find_chromium
 
 _FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
-_KEYS = (("Market maker", "Trade", "203.0.113.7; 2001:db8::/48"), ("Treasury", "Funds External", "198.51.100.20"))
+_KEYS = (
+    ("Market maker", "Trade", "203.0.113.7; 2001:db8::/48", "BTC order 1.5 day 10"),
+    ("Treasury", "Funds External", "198.51.100.20", ""),
+)
 _STEP_SECONDS = 31
 
 
@@ -29,8 +32,8 @@ async def main() -> None:
             sys.exit(MISSING)
         browser = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         olivia = await _come(browser, "Olivia")
-        for name, level, whitelist in _KEYS:
-            await _create_key(olivia, name, level, whitelist)
+        for name, level, whitelist, limits in _KEYS:
+            await _create_key(olivia, name, level, whitelist=whitelist, limits=limits)
             await asyncio.sleep(_STEP_SECONDS)  # a code of an authenticator is good once
         await _take(olivia, "api-keys")
         await _ask_account_manager(await _come(browser, "Sonia"))
@@ -49,11 +52,12 @@ async def _come(browser: Browser, name: str) -> Page:
     return page
 
 
-async def _create_key(page: Page, name: str, level: str, whitelist: str) -> None:
+async def _create_key(page: Page, name: str, level: str, *, whitelist: str, limits: str) -> None:
     await page.get_by_role("link", name="+ NEW API KEY").click()
     await page.get_by_label("API Key name").fill(name)
     await page.get_by_role("checkbox", name=level).check()
     await page.get_by_label("Whitelist your IP addresses").fill(whitelist)
+    await page.get_by_label("Trading limits").fill(limits)
     await page.get_by_text("Understood as").wait_for()
     await _take(page, "new-api-key")
     await page.get_by_role("button", name="CREATE API Key").click()

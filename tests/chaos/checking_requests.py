@@ -30,6 +30,7 @@ _CHANGES = {
     ("active", "inactive"),
     ("inactive", "inactive"),  # an edit of a key that is inactive
 }
+_GRANTED = ("permissions", "ip_whitelist", "trading_limits")
 _DEMANDED = {
     "create-api-key": ["two-factor:passed", "credential:created", "secret:shown", "secret:saved", "activation:chosen"],
     "create-fix-credentials": [
@@ -118,7 +119,7 @@ def _explained_credential(credential: Row, events: list[Row]) -> Iterator[str]:
     edits = [each["details"] for each in events if each["event"] == "credential:edited"]
     for edit, after in pairwise([*edits, None]):
         wanted = (after["before"] if after else credential) if edit else credential
-        if edit and any(edit["after"][name] != wanted[name] for name in ("permissions", "ip_whitelist")):
+        if edit and any(edit["after"][name] != wanted[name] for name in _GRANTED):
             yield f"{told}: an edit was lost"
 
 

@@ -6,14 +6,16 @@ from typing import Any
 import pytest
 
 from countersign.domain.audit import AuditTag, Recorded
-from countersign.domain.explaining import Explanations, Standing, Told, difference
+from countersign.domain.explaining import Explanations, Standing, Told, difference, tells_all
 from tests.support.chains import EVENT
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 LATER = NOW + timedelta(hours=24)
 GRANTED = {"permissions": ["read", "trade"], "ip_whitelist": ["203.0.113.7"]}
 MADE = (AuditTag.REQUEST_OPENED, {"journey": "create-api-key", **GRANTED})
-KEY = Standing("a", "key", "inactive", ["read", "trade"], ["203.0.113.7"], None)
+KEY = Standing("a", "key", "inactive", ["read", "trade"], ["203.0.113.7"], None, [])
+LIMITS = [{"asset": "BTC", "order_size": "1.5", "daily_volume": None}]
+MADE_WITH_LIMITS = (AuditTag.REQUEST_OPENED, {"journey": "create-api-key", **GRANTED, "trading_limits": LIMITS})
 ACTIVE = (AuditTag.CREDENTIAL_STATUS, {"before": "inactive", "after": "active"})
 HELD = (AuditTag.FUNDS_HELD, {"until": LATER.isoformat()})
 
@@ -64,6 +66,33 @@ def test_permissions_and_whitelist_are_compared(changed: dict[str, Any]) -> None
     assert difference(KEY._replace(**changed), told(MADE), at=NOW) is not None
 
 
+def test_trading_limits_are_compared() -> None:
+    limited = KEY._replace(trading_limits=LIMITS)
+
+    assert difference(limited, told(MADE_WITH_LIMITS), at=NOW) is None
+    for standing, events in [(KEY, told(MADE_WITH_LIMITS)), (limited, told(MADE))]:
+        assert difference(standing, events, at=NOW) == "has not the trading limits that the trail gives it"
+
+
+def test_an_event_of_a_release_without_trading_limits_leaves_them_as_they_are() -> None:
+    edited = (AuditTag.CREDENTIAL_EDITED, {"before": GRANTED, "after": {"permissions": ["read"], "ip_whitelist": []}})
+    taken = (AuditTag.CREDENTIAL_EDITED, {"before": GRANTED, "after": {**GRANTED, "trading_limits": []}})
+    after = KEY._replace(permissions=["read"], ip_whitelist=[], trading_limits=LIMITS)
+
+    assert difference(after, told(MADE_WITH_LIMITS, edited), at=NOW) is None
+    assert difference(KEY, told(MADE_WITH_LIMITS, taken), at=NOW) is None
+
+
+def test_limits_that_missing_events_may_tell_of_cannot_be_judged() -> None:
+    limited = KEY._replace(trading_limits=LIMITS)
+
+    assert tells_all(told(MADE, ACTIVE), of=KEY)
+    assert not tells_all(told(MADE, ACTIVE), of=limited)
+    assert tells_all(told(MADE_WITH_LIMITS, ACTIVE), of=limited)
+    assert not tells_all(told(MADE_WITH_LIMITS), of=limited)
+    assert not tells_all(told(ACTIVE), of=KEY)
+
+
 @pytest.mark.parametrize(
     ("funds_from", "at", "is_explained"),
     [
@@ -83,13 +112,25 @@ def test_a_hold_that_is_not_over_stands(funds_from: datetime | None, at: datetim
 
 
 @pytest.mark.parametrize(
-    "details", [None, [], "x", {}, {"after": None}, {"after": {}}, {"until": 7}, {"until": "soon"}]
+    "details",
+    [
+        None,
+        [],
+        "x",
+        {},
+        {"after": None},
+        {"after": {}},
+        {"after": {"trading_limits": 7}},
+        {"trading_limits": "x"},
+        {"until": 7},
+        {"until": "soon"},
+    ],
 )
 @pytest.mark.parametrize("tag", [AuditTag.CREDENTIAL_EDITED, AuditTag.REQUEST_OPENED, AuditTag.FUNDS_HELD])
 def test_details_that_make_no_sense_explain_nothing(tag: str, details: Any) -> None:
     found = told((tag, details))
 
-    assert (found.status, found.granted, found.held_until) == (None, None, None)
+    assert (found.status, found.granted, found.held_until, found.trading_limits) == (None, None, None, None)
 
 
 def test_only_the_opening_of_a_creation_grants_what_it_asks_for() -> None:

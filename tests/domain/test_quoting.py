@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from countersign.domain.quoting import enumerate_some, quote
+from countersign.domain.quoting import enumerate_some, quote, tell_by_problem
 
 
 def test_it_leaves_readable_text_alone() -> None:
@@ -29,3 +29,8 @@ def test_every_quote_can_be_encoded_and_printed(text: str) -> None:
 def test_it_says_how_many_items_it_left_out() -> None:
     assert enumerate_some(["a", "b"], limit=2) == "a, b"
     assert enumerate_some(iter("abcde"), limit=2) == "a, b and 3 more"
+
+
+def test_it_tells_each_problem_once_with_the_entries_that_have_it() -> None:
+    told = tell_by_problem([("a", "Too long"), ("b", "Too short"), ("c", "Too long"), ("d", "Too long")], limit=2)
+    assert told == "Too long: a, c and 1 more. Too short: b."

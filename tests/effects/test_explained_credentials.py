@@ -44,7 +44,8 @@ async def test_a_credential_that_came_about_rightly_is_explained_at_every_step(
 async def test_an_edit_that_was_confirmed_is_explained_and_one_that_was_not_changes_nothing(
     house: House, postgres: EmbeddedPostgres
 ) -> None:
-    credential_id = (await (await (await house.create_key()).left_inactive()).request()).credential_id
+    made = await house.create_key(trading_limits="BTC order 1.5 day 10\nETH day 20")
+    credential_id = (await (await made.left_inactive()).request()).credential_id
     edit = await house.edit_key(credential_id, permissions=["funds_wallet"], ip_whitelist="2001:db8::/48")
     assert findings(house, postgres) == []
 
@@ -59,6 +60,10 @@ async def test_an_edit_that_was_confirmed_is_explained_and_one_that_was_not_chan
         ("UPDATE credentials SET status = 'active' WHERE id = %s", "is active, and the trail leaves it inactive"),
         ("UPDATE credentials SET permissions = '{read,trade,funds_external}' WHERE id = %s", "has not the permissions"),
         ("UPDATE credentials SET ip_whitelist = '{}' WHERE id = %s", "has not the permissions and the IP whitelist"),
+        (
+            """UPDATE credentials SET trading_limits = '[{"asset": "BTC", "order_size": "9"}]' WHERE id = %s""",
+            "has not the trading limits that the trail gives it",
+        ),
     ],
 )
 async def test_a_change_of_the_table_alone_is_found(

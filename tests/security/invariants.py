@@ -12,8 +12,8 @@ from tests.security.rulebook import Rulebook
 Rows = list[dict[str, Any]]
 _REQUESTS: LiteralString = """SELECT id::text, credential_id::text, step, outcome, credential_version FROM requests
                               WHERE account_id = ANY(%s) ORDER BY id"""
-_CREDENTIALS: LiteralString = """SELECT id::text, status, version, permissions, ip_whitelist FROM credentials
-                                 WHERE account_id = ANY(%s) ORDER BY id"""
+_CREDENTIALS: LiteralString = """SELECT id::text, status, version, permissions, ip_whitelist, trading_limits
+                                 FROM credentials WHERE account_id = ANY(%s) ORDER BY id"""
 _EVENTS: LiteralString = """SELECT account_id, number, event, request_id::text, credential_id::text, details
                             FROM audit_events WHERE account_id = ANY(%s) ORDER BY account_id, number"""
 

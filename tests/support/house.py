@@ -98,12 +98,18 @@ class House:
         at: datetime = NOW,
         name: str | None = None,
         permissions: Sequence[str] = ("trade",),
+        trading_limits: str = "",
     ) -> "Case":
         """Open the creation of an API key and let it begin."""
         user = user_id or self.owner
         async with self.desk.on_account(self.account_id, at=at, actor=by(user)) as work:
             request = await opening.create_api_key(
-                work, user, name=name or uuid4().hex, permissions=list(permissions), ip_whitelist="203.0.113.7"
+                work,
+                user,
+                name=name or uuid4().hex,
+                permissions=list(permissions),
+                ip_whitelist="203.0.113.7",
+                trading_limits=trading_limits,
             )
         return await self._begun(request, user, at)
 
@@ -131,7 +137,9 @@ class House:
             request = await opening.activate_api_key(work, self.owner, credential_id)
         return await self._begun(request, self.owner, NOW)
 
-    async def edit_key(self, credential_id: UUID, *, permissions: list[str], ip_whitelist: str) -> "Case":
+    async def edit_key(
+        self, credential_id: UUID, *, permissions: list[str], ip_whitelist: str, trading_limits: str | None = None
+    ) -> "Case":
         """Open an edit of the owner's API key and let it begin."""
         async with self.desk.on_account(self.account_id, at=NOW, actor=by(self.owner)) as work:
             request = await opening.edit_api_key(
@@ -140,6 +148,7 @@ class House:
                 credential_id,
                 permissions=permissions,
                 ip_whitelist=ip_whitelist,
+                trading_limits=trading_limits,
                 acknowledged=True,
             )
         return await self._begun(request, self.owner, NOW)
