@@ -17,6 +17,7 @@ from countersign.effects.ending import is_overdue
 from countersign.effects.holding import funds_begin_at
 from countersign.effects.secrets import Shown
 from countersign.effects.state import attempts_left
+from countersign.storage.activity import LastUse
 from countersign.storage.credentials import Credential
 from countersign.storage.ledger import AuditEvent
 from countersign.storage.managing import Entry
@@ -145,7 +146,12 @@ class DecisionIn(_In):
     version: int = Field(ge=1, le=2**31 - 1, description="The one that was shown.", examples=[1])
 
 
-class ApiKeyOut(BaseModel):
+class _Used(BaseModel):
+    last_used_at: datetime | None = Field(default=None, description="When a call with it was last allowed.")
+    last_used_ip: str | None = Field(default=None, description="From where that came.")
+
+
+class ApiKeyOut(_Used):
     """An API key, without its secret."""
 
     id: UUID
@@ -160,15 +166,15 @@ class ApiKeyOut(BaseModel):
     changed_at: datetime
 
     @classmethod
-    def of(cls, credential: Credential, *, at: datetime) -> "ApiKeyOut":
+    def of(cls, credential: Credential, *, at: datetime, used: LastUse | None = None) -> "ApiKeyOut":
         """Return what an owner sees at ``at``."""
         funds = funds_permissions(credential.permissions)
         held = held_until(credential.funds_from, at=at) if funds else None
         shown = credential.model_dump(include=set(cls.model_fields))
-        return cls(key=credential.public_id, funds_permissions_from=held, **shown)
+        return cls(key=credential.public_id, funds_permissions_from=held, **shown, **_last_used(used))
 
 
-class FixCredentialsOut(BaseModel):
+class FixCredentialsOut(_Used):
     """FIX credentials, without their password."""
 
     id: UUID
@@ -181,10 +187,10 @@ class FixCredentialsOut(BaseModel):
     changed_at: datetime
 
     @classmethod
-    def of(cls, credential: Credential) -> "FixCredentialsOut":
+    def of(cls, credential: Credential, *, used: LastUse | None = None) -> "FixCredentialsOut":
         """Return what an owner sees."""
         shown = credential.model_dump(include=set(cls.model_fields))
-        return cls(session_name=credential.name, username=credential.public_id, **shown)
+        return cls(session_name=credential.name, username=credential.public_id, **shown, **_last_used(used))
 
 
 class Deactivated(BaseModel):
@@ -340,6 +346,10 @@ _WAITING_FOR = {Step.STARTING: "system", Step.ACCOUNT_MANAGER: "account_manager"
 def whitelist_text(whitelist: str | list[str]) -> str:
     """Return the whitelist as the text a person would paste."""
     return whitelist if isinstance(whitelist, str) else " ".join(whitelist)
+
+
+def _last_used(used: LastUse | None) -> dict[str, Any]:
+    return {"last_used_at": used.at, "last_used_ip": str(used.ip)} if used else {}
 
 
 def _resend_at(request: Request, rules: Rules) -> datetime | None:

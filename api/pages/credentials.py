@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from api.activity import read_activity, totals
 from api.deactivation import deactivate_credential
 from api.pages.beginning import Key, begin, first_of_all, if_busy
 from api.pages.looking_up import credential_of, unfinished_about
@@ -42,7 +43,10 @@ UsedCredential = Annotated[Credential, Depends(credential)]
 
 @router.get("")
 async def see(http: Request, visitor: UsedVisitor, services: UsedServices, credential: UsedCredential) -> Response:
-    """Show the credential and what happened to it."""
+    """Show the credential, what its calls came to, and what happened to it."""
+    calls = await read_activity(
+        services, account_id=credential.account_id, credential_id=credential.id, kind=credential.kind
+    )
     return await panel(
         http,
         "panels/credential.html",
@@ -50,6 +54,8 @@ async def see(http: Request, visitor: UsedVisitor, services: UsedServices, crede
         credential=credential,
         waiting=await unfinished_about(services, credential.id),
         events=await timeline_for_owners(services, credential),
+        activity=calls,
+        totals=totals(calls.days),
     )
 
 

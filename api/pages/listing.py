@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from api.activity import last_uses
 from api.schemas import RequestOut
 from api.services import Owner, Services, now
 from countersign.domain.credentials import CredentialKind, CredentialStatus
@@ -41,11 +42,13 @@ async def listed(services: Services, owner: Owner, search: Search) -> dict[str, 
         keys = await credentials.of_account(connection, account_id=owner.account_id, kind=CredentialKind.API_KEY)
         fix = await credentials.of_account(connection, account_id=owner.account_id, kind=CredentialKind.FIX)
         opened = await requests.of_account(connection, owner.account_id, only_open=True, limit=_REQUESTS_SHOWN)
+    used = await last_uses(services, [each.id for each in (*keys, *fix)])
     unfinished = _unfinished(services, opened)
     return {
         "unfinished": unfinished,
         "busy": {each.credential_id: each for each in unfinished},
         "own": owner.user_id,
+        "used": used,
         "api_keys": [each for each in keys if search.fits(each)],
         "fix_credentials": [each for each in fix if search.fits(each)],
         "api_keys_in_all": len(keys),

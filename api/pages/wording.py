@@ -13,6 +13,7 @@ from countersign.domain.holding import held_until
 from countersign.domain.people import TwoFactorMethod, mask_email, mask_phone
 from countersign.domain.permissions import ALSO_CALLED, EXPLANATIONS, FUNDS, Permission
 from countersign.domain.requests import ChangeTo, Channel, Delivery, Journey, Outcome, Step
+from countersign.domain.verification import Outcome as Came
 from countersign.storage.credentials import Credential
 
 _MINUTE = 60
@@ -87,6 +88,17 @@ CHANGES = {
     ChangeTo.SMS: "Codes by SMS",
     ChangeTo.OFF: "Turn off two-factor authentication?",
     ChangeTo.RECOVERY_CODES: "New recovery codes",
+}
+CALLS = {
+    Came.ALLOWED: "Allowed",
+    Came.BAD_SIGNATURE: "Denied: wrong signature or password",
+    Came.CLOCK: "Denied: the timestamp was more than 20 seconds off",
+    Came.REPLAYED: "Denied: the same signature was used before",
+    Came.IP_NOT_ALLOWED: "Denied: IP address not on the whitelist",
+    Came.PERMISSION: "Denied: permission missing or not in effect yet",
+    Came.INACTIVE: "Denied: not active",
+    Came.WRONG_SESSION_TYPE: "Denied: the other kind of session",
+    Came.TOO_MANY_FAILURES: "Denied: too many failures from that address",
 }
 CHANNELS = {Channel.AUTHENTICATOR: "Authenticator app", Channel.SMS: "SMS", Channel.EMAIL: "Email"}
 DELIVERIES = {
@@ -164,6 +176,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
 }
 GLOBALS: dict[str, Any] = {
     "ALSO_CALLED": ALSO_CALLED,
+    "CALLS": CALLS,
     "CHANGES": CHANGES,
     "CHANNELS": CHANNELS,
     "DELIVERIES": DELIVERIES,

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
+from api.activity import ActivityOut, last_uses, read_activity
 from api.deactivation import deactivate_credential
 from api.opening import ACTIVATION_ERRORS, START_ERRORS, UsedOpening
 from api.problems import documented
@@ -33,7 +34,8 @@ async def list_api_keys(owner: UsedOwner, services: UsedServices) -> list[ApiKey
     """Return the account's API keys, newest first."""
     async with services.core.database.connection() as connection:
         rows = await credentials.of_account(connection, account_id=owner.account_id, kind=CredentialKind.API_KEY)
-    return [ApiKeyOut.of(row, at=now()) for row in rows]
+    used = await last_uses(services, [row.id for row in rows])
+    return [ApiKeyOut.of(row, at=now(), used=used.get(row.id)) for row in rows]
 
 
 @router.get("/{credential_id}", responses=documented(*OWNER_ERRORS, NotFound))
@@ -43,7 +45,15 @@ async def get_api_key(credential_id: UUID, owner: UsedOwner, services: UsedServi
         row = await credentials.get(
             connection, account_id=owner.account_id, credential_id=credential_id, kind=CredentialKind.API_KEY
         )
-    return ApiKeyOut.of(found(row), at=now())
+    used = await last_uses(services, [credential_id])
+    return ApiKeyOut.of(found(row), at=now(), used=used.get(credential_id))
+
+
+@router.get("/{credential_id}/activity", responses=documented(*OWNER_ERRORS, NotFound))
+async def read_api_key_activity(credential_id: UUID, owner: UsedOwner, services: UsedServices) -> ActivityOut:
+    """Return what came of the calls of the last 30 days, by day, with the reasons of those that were denied."""
+    kind = CredentialKind.API_KEY
+    return await read_activity(services, account_id=owner.account_id, credential_id=credential_id, kind=kind)
 
 
 @router.post(

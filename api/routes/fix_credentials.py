@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
+from api.activity import ActivityOut, last_uses, read_activity
 from api.deactivation import deactivate_credential
 from api.opening import ACTIVATION_ERRORS, START_ERRORS, UsedOpening
 from api.problems import documented
@@ -24,7 +25,8 @@ async def list_fix_credentials(owner: UsedOwner, services: UsedServices) -> list
     """Return the account's FIX credentials, newest first."""
     async with services.core.database.connection() as connection:
         rows = await credentials.of_account(connection, account_id=owner.account_id, kind=CredentialKind.FIX)
-    return [FixCredentialsOut.of(row) for row in rows]
+    used = await last_uses(services, [row.id for row in rows])
+    return [FixCredentialsOut.of(row, used=used.get(row.id)) for row in rows]
 
 
 @router.get("/{credential_id}", responses=documented(*OWNER_ERRORS, NotFound))
@@ -34,7 +36,15 @@ async def get_fix_credentials(credential_id: UUID, owner: UsedOwner, services: U
         row = await credentials.get(
             connection, account_id=owner.account_id, credential_id=credential_id, kind=CredentialKind.FIX
         )
-    return FixCredentialsOut.of(found(row))
+    used = await last_uses(services, [credential_id])
+    return FixCredentialsOut.of(found(row), used=used.get(credential_id))
+
+
+@router.get("/{credential_id}/activity", responses=documented(*OWNER_ERRORS, NotFound))
+async def read_fix_credentials_activity(credential_id: UUID, owner: UsedOwner, services: UsedServices) -> ActivityOut:
+    """Return what came of the calls of the last 30 days, by day, with the reasons of those that were denied."""
+    kind = CredentialKind.FIX
+    return await read_activity(services, account_id=owner.account_id, credential_id=credential_id, kind=kind)
 
 
 @router.post("", status_code=202, responses=documented(*START_ERRORS, TooManyCredentials))

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from types import TracebackType
 from typing import Self
@@ -111,7 +111,7 @@ class GatewayClient:
         """Return the decisions, in the order of the calls, of which there may be any number."""
         return list(await asyncio.gather(*(self._one(call) for call in calls)))
 
-    async def revocations(self) -> AsyncIterator[Revoked | Lost]:
+    async def revocations(self) -> AsyncGenerator[Revoked | Lost]:
         """Yield what is revoked, for as long as it is asked for; connects anew by itself.
 
         ``Lost`` means that some may have been missed: verify every open session anew (``verify_session``). It comes

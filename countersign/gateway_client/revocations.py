@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 import aiohttp
@@ -21,7 +21,7 @@ _TOLD: TypeAdapter[Alive | Revoked | Lost] = TypeAdapter(Told)
 
 async def follow(
     http: aiohttp.ClientSession, url: str, headers: Callable[[], dict[str, str]]
-) -> AsyncIterator[Revoked | Lost]:
+) -> AsyncGenerator[Revoked | Lost]:
     """Yield what is revoked, and ``Lost`` whenever some of it may have been missed."""
     pause, was_lost = _FIRST_PAUSE_SECONDS, False
     while True:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from uuid import UUID
@@ -84,12 +83,3 @@ def _day(at: float) -> date:
 
 
 _EPOCH = date(1970, 1, 1).toordinal()
-
-
-def totals(counted: list[Counted]) -> Iterator[Counted]:
-    """Yield one count for each outcome: how many in all, and the newest of the last ones."""
-    for outcome in Outcome:
-        of_outcome = [each for each in counted if each.outcome is outcome]
-        if of_outcome:
-            newest = max(of_outcome, key=lambda each: each.last_at)
-            yield newest.model_copy(update={"count": sum(each.count for each in of_outcome)})

@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from importlib import import_module
+from ipaddress import ip_address
 from pkgutil import iter_modules
 from typing import Any
 
@@ -19,6 +20,7 @@ from countersign.domain.credentials import CredentialKind, CredentialStatus, Ses
 from countersign.domain.people import Role, TwoFactorMethod
 from countersign.domain.requests import Channel, Delivery, Journey, Outcome, Step
 from countersign.domain.stops import StopEffect, StopKind
+from countersign.domain.verification import Outcome as Came
 from countersign.storage import (
     accounts,
     challenges,
@@ -32,6 +34,7 @@ from countersign.storage import (
     users,
     verdicts,
 )
+from countersign.storage.activity import Counted
 from countersign.storage.challenges import NewChallenge
 from countersign.storage.credentials import NewCredential
 from countersign.storage.ledger import IdempotencyRecord
@@ -70,6 +73,18 @@ _NAMED: dict[str, Any] = {
     "verdict": StoredVerdict(kind="x", problem=None, detail=None, extra={}), "narrowing": Narrowing(),
     "record": IdempotencyRecord(body_hash=TOKEN, request_id=REQUEST), "signed": Signed("{}", TOKEN),
     "heads": [Head(str(ACCOUNT), 1, TOKEN)],
+    "since_day": NOW.date(), "public_ids": ["key20200"], "names": [session_name(1)], "minutes": [1], "digests": [TOKEN],
+    "before_minute": 1, "credential_ids": [CREDENTIAL],
+    "counted": [
+        Counted(
+            credential_id=CREDENTIAL,
+            outcome=Came.ALLOWED,
+            day=NOW.date(),
+            count=1,
+            last_at=NOW,
+            last_ip=ip_address("::1"),
+        )
+    ],
     "session": Session(
         token_hash=TOKEN, user_id=USER, account_id=ACCOUNT, created_at=NOW, seen_at=NOW, expires_at=NOW
     ),

@@ -14,7 +14,16 @@ from psycopg import sql
 from psycopg.rows import TupleRow, tuple_row
 
 from countersign.local.postgres import EmbeddedPostgres
-from countersign.storage import checkpoints, figures, key_uses, managing, oversight, requests, sealed_values
+from countersign.storage import (
+    checkpoints,
+    figures,
+    key_uses,
+    managing,
+    oversight,
+    requests,
+    sealed_values,
+    used_signatures,
+)
 from countersign.storage.database import Connection
 from tests.storage.calls import Function, calls_of, functions
 from tests.support.crowd import Crowd, identity
@@ -22,8 +31,8 @@ from tests.support.databases import OwnDatabase
 
 FUNCTIONS = list(functions())
 LARGE = (
-    "audit_events_before", "challenges", "code_sends", "credentials", "idempotency_keys", "message_verdicts", "notices",
-    "requests", "sessions", "stops", "used_statements",
+    "audit_events_before", "challenges", "code_sends", "credential_activity", "credentials", "idempotency_keys",
+    "message_verdicts", "notices", "requests", "sessions", "stops", "used_signatures", "used_statements",
 )  # fmt: skip
 # Some thousands of rows, or none as in a month to come: the server may rather read them whole than look up two hundred.
 # Here it must be able to look them up.
@@ -49,6 +58,7 @@ WHOLE: dict[Function, tuple[set[str], str]] = {
     oversight.search: ({"accounts", "requests_newest"}, f"{IN_ORDER}; any part of an account's name may be looked for"),
     requests.claim_nudges: ({"requests_to_nudge"}, OF_FEW),
     requests.every: ({"requests_newest", "requests", "sort"}, "comparing all that is open with Temporal"),
+    used_signatures.forget: ({"used_signatures"}, "what is too old is nearly all that there is, and that is little"),
     sealed_values.reveals_under_others: ({"requests_revealed"}, KEEPING),
     sealed_values.secrets_under_others: ({"credentials"}, KEEPING),
     sealed_values.seeds_under_others: ({"users"}, KEEPING),

@@ -67,6 +67,12 @@ SELECT pg_temp.id('first key', n), pg_temp.id('account', 1), 'api_key', 'Key ' |
        now() - n * interval '1 minute'
 FROM generate_series(1, pg_temp.many('keys_of_first')) n;
 
+-- What came of the calls made with the active ones, a quarter of a year of it
+INSERT INTO credential_activity (credential_id, outcome, day, count, last_at, last_ip)
+SELECT c.id, outcome, current_date - back, 1, now(), '203.0.113.7'
+FROM credentials c, unnest('{allowed,clock}'::text[]) outcome, generate_series(0, 89, 10) back WHERE c.status = 'active';
+INSERT INTO used_signatures (minute, digest) SELECT n / 100, sha256(n::text::bytea) FROM generate_series(1, 20000) n;
+
 -- Requests
 INSERT INTO requests (id, account_id, user_id, credential_id, credential_version, journey, step, outcome, name,
                       name_key, session_type, two_factor_method, asked_at, deadline, created_at, changed_at, closed_at)

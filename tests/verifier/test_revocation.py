@@ -115,7 +115,7 @@ async def test_gateways_are_told_of_what_is_revoked_and_of_nothing_else(
 ) -> None:
     key, other = await customer.api_key(), await customer.api_key(active=False)
     async with aclosing(gateway.revocations()) as news:
-        first = asyncio.create_task(anext(news))
+        first = asyncio.create_task(next_of(news))
         await eventually(lambda: subscribers(verifier))
         await customer.activate(other.id)
         await customer.change("UPDATE credentials SET secret_sealed = secret_sealed WHERE id = %s", key.id)
@@ -127,7 +127,7 @@ async def test_gateways_are_told_of_what_is_revoked_and_of_nothing_else(
 
 async def test_gateways_are_told_when_revocations_may_have_been_missed(site: Site) -> None:
     async with far_verifier(site) as (way, served, gateway), aclosing(gateway.revocations()) as news:
-        first = asyncio.create_task(anext(news))
+        first = asyncio.create_task(next_of(news))
         await eventually(lambda: subscribers(served))
         way.end_listeners()
         assert await asyncio.wait_for(first, 5) == Lost()
@@ -138,7 +138,7 @@ async def test_a_stream_that_breaks_off_is_told_as_lost_and_made_anew(site: Site
     url = f"http://127.0.0.1:{port}"
     async with GatewayClient(url, token=site.token) as gateway, aclosing(gateway.revocations()) as news:
         async with site.verifier(port=port) as served:
-            first = asyncio.create_task(anext(news))
+            first = asyncio.create_task(next_of(news))
             await eventually(lambda: subscribers(served))
         assert await asyncio.wait_for(first, 10) == Lost()
         async with site.verifier(port=port) as served:
@@ -159,6 +159,10 @@ async def until_revoked(news: AsyncIterator[Revoked | Lost]) -> tuple[list[Lost]
             return before, each
         before.append(each)
     raise AssertionError
+
+
+async def next_of(news: AsyncIterator[Revoked | Lost]) -> Revoked | Lost:
+    return await anext(news)
 
 
 async def proven(served: Served) -> bool:
