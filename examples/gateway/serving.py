@@ -26,6 +26,7 @@ def server_config(app: ASGIApp, settings: GatewaySettings) -> uvicorn.Config:
         timeout_graceful_shutdown=_GOODBYE_SECONDS,
         server_header=False,
         access_log=False,
+        log_config=None,
     )
 
 
