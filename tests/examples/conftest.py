@@ -43,7 +43,7 @@ def token(issuer: Issuer) -> str:
 @pytest.fixture(scope="session")
 async def gateway(verifier: Served, token: str) -> AsyncIterator[ExampleGateway]:
     """A gateway behind a proxy: it believes what this machine says about where clients are."""
-    async with running_gateway(verifier.url, token, trusted_proxies="127.0.0.1", idle_seconds=1) as running:
+    async with running_gateway(verifier.url, token, trusted_proxies="127.0.0.1") as running:
         yield running
 
 

@@ -12,9 +12,10 @@ import pytest
 
 from tests.examples.ccxt_client import ELSEWHERE, HERE
 from tests.support.cast import Cast
-from tests.support.gateways import ExampleGateway
+from tests.support.gateways import ExampleGateway, running_gateway
 from tests.support.issued import IssuedKey, issue_key
 from tests.support.patience import PATIENCE_SECONDS
+from tests.support.verifiers import Served
 
 Socket = aiohttp.ClientWebSocketResponse
 
@@ -91,9 +92,9 @@ async def test_half_a_character_opens_nothing(gateway: ExampleGateway) -> None:
     assert answer["ok"] == "error"
 
 
-async def test_who_answers_no_ping_is_gone(cast: Cast, gateway: ExampleGateway) -> None:
+async def test_who_answers_no_ping_is_gone(cast: Cast, verifier: Served, token: str) -> None:
     key = await issue_key(cast.owner)
-    async with connected(gateway) as socket:
+    async with running_gateway(verifier.url, token, idle_seconds=0.05) as impatient, connected(impatient) as socket:
         assert (await asked(socket, auth(key)))["ok"] == "ok"
         assert await socket.receive_json(timeout=PATIENCE_SECONDS) == {"e": "ping"}
         assert await closed(socket) == (1008, "No pong")

@@ -24,6 +24,7 @@ class ExampleGateway:
 
     app: Starlette
     settings: GatewaySettings
+    server: uvicorn.Server
 
     @property
     def url(self) -> str:
@@ -33,6 +34,9 @@ class ExampleGateway:
     def parts(self) -> Parts:
         parts: Parts = self.app.state.parts
         return parts
+
+    def stop(self) -> None:
+        self.server.should_exit = True
 
     async def until_open(self, count: int) -> None:
         """Return once so many sessions are open."""
@@ -64,7 +68,7 @@ async def running_gateway(verifier_url: str, token: str, **changes: Any) -> Asyn
         assert not serving.done() or serving.result()
         await asyncio.sleep(0.01)
     try:
-        yield ExampleGateway(app, settings)
+        yield ExampleGateway(app, settings, server)
     finally:
         server.should_exit = True
         await serving

@@ -37,9 +37,10 @@ class IssuedFix:
     session_name: str
     username: str
     password: str
-    owner: Person
+    owner: Person | None
 
     async def deactivate(self) -> None:
+        assert self.owner
         response = await self.owner.post(f"/fix-credentials/{self.id}/deactivations")
         assert response.status_code == 200, problem(response)
 

@@ -70,7 +70,10 @@ class Acceptor:
         if isinstance(decision, str):
             await connection.send(make("5", (58, decision)))
             return
-        # Only now: a stranger must not touch the numbers of a session that is not his.
+        if client in self._sessions:
+            await connection.send(make("5", (58, "Already logged on")))
+            return
+        # Only now: nobody else may touch the numbers of a session.
         connection.numbers = self._numbers.setdefault(client, Numbers())
         heartbeat = number_of(logon, 108) or 0
         session = FixSession(connection, self._application, decision, ip=ip, heartbeat=heartbeat)
@@ -98,9 +101,6 @@ class Acceptor:
         self, session: FixSession, connection: Connection, logon: Message, reader: asyncio.StreamReader
     ) -> None:
         client = text_of(logon, 49)
-        if client in self._sessions:
-            await connection.send(make("5", (58, "Already logged on")))
-            return
         self._sessions[client] = session
         try:
             async with self._parts.sessions.opened(session):

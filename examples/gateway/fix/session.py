@@ -19,7 +19,7 @@ class FixSession:
     """What was let in by ``decision``; the client promised a word every ``heartbeat`` seconds, and gets as many."""
 
     def __init__(
-        self, connection: Connection, application: Application, decision: Allowed, *, ip: str, heartbeat: int
+        self, connection: Connection, application: Application, decision: Allowed, *, ip: str, heartbeat: float
     ) -> None:
         self.decision = decision
         self.ip = ip
@@ -40,7 +40,7 @@ class FixSession:
     async def greet(self, *, reset: bool) -> None:
         """Answer the Logon."""
         flag = ((141, "Y"),) if reset else ()
-        await self._connection.send(make("A", (98, 0), (108, self._heartbeat), *flag))
+        await self._connection.send(make("A", (98, 0), (108, f"{self._heartbeat:g}"), *flag))
 
     async def converse(self, reader: asyncio.StreamReader) -> None:
         """Answer until the connection ends; raises ``NoFix`` and what reading and writing raise."""
