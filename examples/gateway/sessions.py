@@ -21,7 +21,7 @@ class Session(Protocol):
     ip: str
 
     async def end(self, text: str) -> None:
-        """Tell the client why, and close; must not take long."""
+        """Tell the client why, and close, whether it reads that or not."""
 
 
 class Refused(Exception):
@@ -36,6 +36,7 @@ class OpenSessions:
         self._doubt_seconds = doubt_seconds
         self._sessions: set[Session] = set()
         self._doubted_since: float | None = None
+        self._ending: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
         """Return how many are open."""
@@ -57,7 +58,7 @@ class OpenSessions:
         """Follow for ever."""
         async for news in self._gateway.revocations():
             if isinstance(news, Revoked):
-                await _end_all(self._let_in_before(news), REVOKED)
+                self._end(self._let_in_before(news), REVOKED)
             elif isinstance(news, Lost):
                 await self._verify_anew()
 
@@ -75,16 +76,28 @@ class OpenSessions:
             good = await asyncio.gather(*(self._is_good(session) for session in sessions))
         except VerifierUnavailable as error:
             _LOG.warning("Open sessions could not be verified anew: %s", error)
-            await self._doubt(sessions)
+            self._doubt(sessions)
             return
         self._doubted_since = None
-        await _end_all([session for session, is_good in zip(sessions, good, strict=True) if not is_good], REVOKED)
+        self._end((session for session, is_good in zip(sessions, good, strict=True) if not is_good), REVOKED)
 
-    async def _doubt(self, sessions: list[Session]) -> None:
+    def _doubt(self, sessions: list[Session]) -> None:
         now = time.monotonic()
         self._doubted_since = self._doubted_since or now
         if now - self._doubted_since >= self._doubt_seconds:
-            await _end_all(sessions, IN_DOUBT)
+            self._end(sessions, IN_DOUBT)
+
+    def _end(self, sessions: Iterable[Session], text: str) -> None:
+        # Not waited for: a client that does not read must not keep the others' sessions open.
+        for session in sessions:
+            ending = asyncio.create_task(session.end(text))
+            self._ending.add(ending)
+            ending.add_done_callback(self._ended)
+
+    def _ended(self, ending: "asyncio.Task[None]") -> None:
+        self._ending.discard(ending)
+        if not ending.cancelled() and ending.exception() is not None:
+            _LOG.info("A session broke off at its end: %s", type(ending.exception()).__name__)
 
     async def _is_good(self, session: Session) -> bool:
         decision = session.decision
@@ -92,7 +105,3 @@ class OpenSessions:
             credential_id=decision.credential_id, version=decision.version, ip=session.ip
         )
         return answer.allowed
-
-
-async def _end_all(sessions: Iterable[Session], text: str) -> None:
-    await asyncio.gather(*(session.end(text) for session in sessions), return_exceptions=True)

@@ -29,10 +29,13 @@ class WebSocketSession:
         self.decision = decision
         self.ip = ip
         self._socket = socket
+        self._serving = asyncio.current_task()
 
     async def end(self, text: str) -> None:
         """Close with this reason."""
-        await _close(self._socket, _POLICY_VIOLATION, text)
+        if not await _close(self._socket, _POLICY_VIOLATION, text) and self._serving is not None:
+            # It does not read, so it cannot be told.
+            self._serving.cancel()
 
     async def converse(self, parts: Parts) -> None:
         """Answer until the client hangs up, or has nothing to say even when it is pinged."""
@@ -126,7 +129,13 @@ async def _deny(socket: WebSocket) -> None:
     await _close(socket, _POLICY_VIOLATION, _DENIED)
 
 
-async def _close(socket: WebSocket, code: int, reason: str) -> None:
-    with suppress(RuntimeError, WebSocketDisconnect, TimeoutError):
+async def _close(socket: WebSocket, code: int, reason: str) -> bool:
+    """Return whether it is closed."""
+    try:
         async with asyncio.timeout(_CLOSE_SECONDS):
             await socket.close(code, reason)
+    except TimeoutError:
+        return False
+    except (RuntimeError, WebSocketDisconnect):
+        pass
+    return True

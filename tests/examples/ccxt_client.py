@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.customers import ApiKey
 from tests.support.install_clients import python_of
 from tests.support.issued import IssuedKey
 
@@ -37,7 +38,9 @@ class Ccxt:
             process.stdin.close()
             await process.wait()
 
-    async def call(self, key: IssuedKey, method: str, *arguments: object, ip: str = HERE, url: str = "") -> Any:
+    async def call(
+        self, key: IssuedKey | ApiKey, method: str, *arguments: object, ip: str = HERE, url: str = ""
+    ) -> Any:
         """Return what a method of ccxt returns, or ``{"error": …, "text": …}`` with the class that it raises."""
         told = {"key": key.key, "secret": key.secret, "url": url or self.url, "ip": ip}
         line = json.dumps({**told, "method": method, "arguments": arguments})

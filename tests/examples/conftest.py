@@ -1,6 +1,7 @@
 """The example gateway on a verifier of the cast's database, and foreign clients."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 from pydantic import SecretStr
@@ -16,23 +17,39 @@ from countersign.verification.purposes import VERIFIER_PURPOSES
 from countersign.verifier_settings import VerifierSettings
 from countersign.wiring import Parts
 from tests.examples.ccxt_client import Ccxt
+from tests.support.customers import Customer
 from tests.support.gateways import ExampleGateway, running_gateway
 from tests.support.verifiers import AUDIENCE, Served, served
 
+VerifierAt = Callable[[int], AbstractAsyncContextManager[Served]]
+
 
 @pytest.fixture(scope="session")
-async def verifier(settings: Settings, postgres: EmbeddedPostgres, core: Parts) -> AsyncIterator[Served]:
-    """A verifier with its own rights and keys alone; ``core`` has put the ring's fingerprint into the database."""
+def verifier_at(settings: Settings, postgres: EmbeddedPostgres, core: Parts) -> VerifierAt:
+    """Serve a verifier with its own rights and keys alone; ``core`` made the keys known to the database."""
     ring = RingText.parse(settings.key_ring.get_secret_value())
-    own = settings.model_copy(
-        update={
-            "database_url": SecretStr(postgres.verifier_url),
-            "key_ring": SecretStr(derive_ring(ring, VERIFIER_PURPOSES).dump()),
-            "verifier": VerifierSettings(port=free_port()),
-        }
-    )
-    async with served(create_verifier(own), own) as found:
+    changes = {
+        "database_url": SecretStr(postgres.verifier_url),
+        "key_ring": SecretStr(derive_ring(ring, VERIFIER_PURPOSES).dump()),
+    }
+
+    def serve(port: int) -> AbstractAsyncContextManager[Served]:
+        own = settings.model_copy(update={**changes, "verifier": VerifierSettings(port=port)})
+        return served(create_verifier(own), own)
+
+    return serve
+
+
+@pytest.fixture(scope="session")
+async def verifier(verifier_at: VerifierAt) -> AsyncIterator[Served]:
+    async with verifier_at(free_port()) as found:
         yield found
+
+
+@pytest.fixture
+async def customer(core: Parts) -> Customer:
+    """Someone whose credentials were put straight into the database, where how they came about is no matter."""
+    return await Customer.enter(core.database, core.keys)
 
 
 @pytest.fixture(scope="session")

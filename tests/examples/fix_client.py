@@ -10,6 +10,7 @@ from typing import Any
 
 from simplefix import FixMessage, FixParser
 
+from tests.support.customers import FixCredentials
 from tests.support.issued import IssuedFix
 from tests.support.patience import PATIENCE_SECONDS
 
@@ -29,7 +30,7 @@ class FixClient:
     def __post_init__(self) -> None:
         self._parser = FixParser()
 
-    async def log_on(self, fix: IssuedFix, **fields: object) -> Said:
+    async def log_on(self, fix: IssuedFix | FixCredentials, **fields: object) -> Said:
         """Return the answer to a Logon."""
         return await self.ask("A", **{"98": 0, "108": 30, "553": fix.username, "554": fix.password, **fields})
 

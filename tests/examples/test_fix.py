@@ -1,11 +1,16 @@
 """FIX sessions, with credentials that people were issued."""
 
+import ssl
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
+from countersign.gateway_client import SessionType
 from tests.examples.fix_client import FixClient, Said, fix_client
 from tests.support.cast import Cast
+from tests.support.certificates import Authority
+from tests.support.customers import Customer, FixCredentials
 from tests.support.gateways import ExampleGateway, running_gateway
 from tests.support.issued import IssuedFix, issue_fix
 from tests.support.verifiers import Served
@@ -15,18 +20,18 @@ ORDER = {"11": "one", "55": "BTC/USD", "54": 1, "38": "0.5", "40": 2, "44": "500
 
 
 @pytest.fixture
-async def fix(cast: Cast) -> IssuedFix:
-    return await issue_fix(cast)
+async def fix(customer: Customer) -> FixCredentials:
+    return await customer.fix()
 
 
 @pytest.fixture
-async def client(gateway: ExampleGateway, fix: IssuedFix) -> AsyncIterator[FixClient]:
+async def client(gateway: ExampleGateway, fix: FixCredentials) -> AsyncIterator[FixClient]:
     async with fix_client(gateway.settings.fix_trade_port, fix.session_name) as connected:
         yield connected
 
 
 @pytest.fixture
-async def session(client: FixClient, fix: IssuedFix) -> FixClient:
+async def session(client: FixClient, fix: FixCredentials) -> FixClient:
     assert (await client.log_on(fix))[35] == LOGON
     return client
 
@@ -36,7 +41,14 @@ def refusal(said: Said) -> str:
     return said[58]
 
 
-async def test_a_session_trades_until_its_credentials_are_deactivated(session: FixClient, fix: IssuedFix) -> None:
+async def test_a_session_trades_until_its_credentials_are_deactivated(cast: Cast, gateway: ExampleGateway) -> None:
+    fix = await issue_fix(cast)
+    async with fix_client(gateway.settings.fix_trade_port, fix.session_name) as session:
+        assert (await session.log_on(fix))[35] == LOGON
+        await trades_until_deactivated(session, fix)
+
+
+async def trades_until_deactivated(session: FixClient, fix: IssuedFix) -> None:
     assert (await session.ask("1", **{"112": "hello"}))[112] == "hello"
     report = await session.ask("D", **ORDER)
     assert (report[35], report[39], report[11], report[151]) == ("8", "0", "one", "0.5")
@@ -49,9 +61,11 @@ async def test_a_session_trades_until_its_credentials_are_deactivated(session: F
     assert await session.hear() == {}
 
 
-async def test_who_is_not_let_in_learns_nothing_but_that(cast: Cast, gateway: ExampleGateway, fix: IssuedFix) -> None:
+async def test_who_is_not_let_in_learns_nothing_but_that(
+    cast: Cast, gateway: ExampleGateway, fix: FixCredentials
+) -> None:
     inactive, other = await issue_fix(cast, active=False), await issue_fix(cast, "market_data")
-    attempts = [
+    attempts: list[tuple[IssuedFix | FixCredentials, dict[str, object]]] = [
         (fix, {"554": other.password}),
         (fix, {"553": other.username}),
         (inactive, {}),
@@ -65,8 +79,8 @@ async def test_who_is_not_let_in_learns_nothing_but_that(cast: Cast, gateway: Ex
     assert texts == {"Logon refused: unknown or inactive credentials, wrong password, address or kind of session"}
 
 
-async def test_market_data_is_told_to_market_data_sessions_alone(cast: Cast, gateway: ExampleGateway) -> None:
-    fix = await issue_fix(cast, "market_data")
+async def test_market_data_is_told_to_market_data_sessions_alone(customer: Customer, gateway: ExampleGateway) -> None:
+    fix = await customer.fix(SessionType.MARKET_DATA)
     async with fix_client(gateway.settings.fix_market_data_port, fix.session_name) as client:
         assert (await client.log_on(fix))[35] == LOGON
         assert (await client.ask("x", **{"320": "list", "559": 4}))[55] == "BTC/USD"
@@ -88,18 +102,15 @@ async def test_market_data_is_told_to_market_data_sessions_alone(cast: Cast, gat
         ({"98": 1}, "EncryptMethod must be 0: use TLS"),
         ({"108": 0}, "HeartBtInt must be 1 to 300 seconds"),
         ({"108": 10**12}, "HeartBtInt must be 1 to 300 seconds"),
-        ({"554": ""}, "Username and Password are needed"),
+        ({"554": None}, "Username and Password are needed"),
     ],
 )
 async def test_a_logon_that_is_none_is_refused_with_what_is_wrong(
     gateway: ExampleGateway, fields: dict[str, object], text: str
 ) -> None:
-    nobody = IssuedFix("", "CS-T-0000-0000-0000", "csu_nobody", "csp_wrong", owner=None)
-    told = {tag: value for tag, value in fields.items() if value != ""}
-    async with fix_client(gateway.settings.fix_trade_port, nobody.session_name) as client:
-        without = {"554": "x"} if "554" not in fields else {}
-        await client.say(LOGON, **{"98": 0, "108": 30, "553": nobody.username, **without, **told})
-        assert refusal(await client.hear()) == text
+    good = {"98": 0, "108": 30, "553": "csu_nobody", "554": "csp_wrong"}
+    async with fix_client(gateway.settings.fix_trade_port, "CS-T-0000-0000-0000") as client:
+        assert refusal(await client.ask(LOGON, **good | fields)) == text
 
 
 @pytest.mark.parametrize(
@@ -169,7 +180,7 @@ async def test_a_garbled_message_is_passed_over(session: FixClient) -> None:
 
 
 async def test_numbers_go_on_in_the_next_connection_and_begin_anew_when_asked(
-    session: FixClient, gateway: ExampleGateway, fix: IssuedFix
+    session: FixClient, gateway: ExampleGateway, fix: FixCredentials
 ) -> None:
     assert (await session.ask(LOGOUT))[35] == LOGOUT
     assert await session.hear() == {}
@@ -182,7 +193,7 @@ async def test_numbers_go_on_in_the_next_connection_and_begin_anew_when_asked(
         async with fix_client(port, fix.session_name) as fourth:
             assert refusal(await fourth.log_on(fix)) == "Already logged on"
         goodbye = await third.ask(LOGOUT)
-        # Two messages went before to this client, and one in the connection before: none of them to the fourth.
+        # Four went to the three connections before; the fourth has used none of their numbers.
         assert (goodbye[35], goodbye[34]) == (LOGOUT, "5")
         assert await third.hear() == {}
     async with fix_client(port, fix.session_name) as fifth:
@@ -190,7 +201,9 @@ async def test_numbers_go_on_in_the_next_connection_and_begin_anew_when_asked(
     assert (answer[34], answer[141]) == ("1", "Y")
 
 
-async def test_sessions_are_logged_out_when_the_gateway_stops(verifier: Served, token: str, fix: IssuedFix) -> None:
+async def test_sessions_are_logged_out_when_the_gateway_stops(
+    verifier: Served, token: str, fix: FixCredentials
+) -> None:
     async with running_gateway(verifier.url, token) as gateway:
         port = gateway.settings.fix_trade_port
         async with fix_client(port, fix.session_name) as client:
@@ -201,12 +214,22 @@ async def test_sessions_are_logged_out_when_the_gateway_stops(verifier: Served, 
             assert await client.hear() == {}
 
 
-async def test_without_a_verifier_nobody_is_let_in_and_that_is_told(token: str, fix: IssuedFix) -> None:
+async def test_without_a_verifier_nobody_is_let_in_and_that_is_told(token: str, fix: FixCredentials) -> None:
     async with (
         running_gateway("http://127.0.0.1:9", token) as gateway,
         fix_client(gateway.settings.fix_trade_port, fix.session_name) as client,
     ):
         assert refusal(await client.log_on(fix)) == "Logon is not possible now, try again later"
+
+
+async def test_a_session_can_be_secured(verifier: Served, token: str, fix: FixCredentials, tmp_path: Path) -> None:
+    authority = Authority(tmp_path, "authority")
+    own, trust = authority.certify("127.0.0.1"), ssl.create_default_context(cafile=authority.file)
+    async with (
+        running_gateway(verifier.url, token, tls_cert_file=own.certificate, tls_key_file=own.key) as gateway,
+        fix_client(gateway.settings.fix_trade_port, fix.session_name, tls=trust) as client,
+    ):
+        assert (await client.log_on(fix))[35] == LOGON
 
 
 async def heard_or_cut_off(client: FixClient) -> Said:

@@ -4,8 +4,10 @@ from typing import Any
 
 import httpx
 
+from countersign.gateway_client import Permission
 from tests.examples.ccxt_client import ELSEWHERE, HERE, Ccxt
 from tests.support.cast import Cast
+from tests.support.customers import Customer
 from tests.support.gateways import ExampleGateway, running_gateway
 from tests.support.issued import issue_key
 from tests.support.patience import eventually
@@ -30,9 +32,7 @@ async def test_ccxt_fetches_a_balance_with_an_issued_key_until_that_is_deactivat
 async def test_ccxt_places_orders_until_an_edit_takes_the_permission_away(cast: Cast, ccxt: Ccxt) -> None:
     key = await issue_key(cast.owner, permissions=["read", "trade"])
     assert (await ccxt.call(key, *ORDER))["amount"] == 0.5
-    status = await ccxt.call(
-        key, "fetch_balance", {"method": "privatePostGetMyAccountStatusV3", "account": "trading"}
-    )
+    status = await ccxt.call(key, "fetch_balance", {"method": "privatePostGetMyAccountStatusV3", "account": "trading"})
     assert status["used"]["USD"] == 25_000.0
 
     await key.edit(permissions=["read"])
@@ -56,15 +56,15 @@ async def test_ccxt_is_denied_from_an_address_that_is_not_on_the_whitelist(cast:
 
 
 async def test_what_a_client_says_about_its_own_address_is_not_believed(
-    cast: Cast, ccxt: Ccxt, verifier: Served, token: str
+    customer: Customer, ccxt: Ccxt, verifier: Served, token: str
 ) -> None:
-    key = await issue_key(cast.owner, ip_whitelist=HERE)
+    key = await customer.api_key(whitelist=(HERE,))
     async with running_gateway(verifier.url, token) as plain:
         assert is_denied(await ccxt.call(key, "fetch_balance", url=plain.url))
 
 
-async def test_every_denial_is_the_same_sentence(cast: Cast, ccxt: Ccxt, gateway: ExampleGateway) -> None:
-    key = await issue_key(cast.owner, permissions=["read"], ip_whitelist=HERE)
+async def test_every_denial_is_the_same_sentence(customer: Customer, ccxt: Ccxt, gateway: ExampleGateway) -> None:
+    key = await customer.api_key([Permission.READ], whitelist=(HERE,))
     denials = [await ccxt.call(key, "fetch_balance", ip=ELSEWHERE), await ccxt.call(key, *ORDER)]
     async with httpx.AsyncClient() as http:
         nobody = await http.post(f"{gateway.url}/rest/get_my_wallet_balance", content=b"{}")
@@ -72,8 +72,8 @@ async def test_every_denial_is_the_same_sentence(cast: Cast, ccxt: Ccxt, gateway
     assert {denial["text"] for denial in denials} == {f"cex {nobody.text}"}
 
 
-async def test_without_a_verifier_nothing_is_carried_out(cast: Cast, ccxt: Ccxt, token: str) -> None:
-    key = await issue_key(cast.owner)
+async def test_without_a_verifier_nothing_is_carried_out(customer: Customer, ccxt: Ccxt, token: str) -> None:
+    key = await customer.api_key()
     async with running_gateway("http://127.0.0.1:9", token) as alone:
         answer = await ccxt.call(key, "fetch_balance", url=alone.url)
     assert "not available now" in answer["text"]

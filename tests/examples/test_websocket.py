@@ -12,6 +12,7 @@ import pytest
 
 from tests.examples.ccxt_client import ELSEWHERE, HERE
 from tests.support.cast import Cast
+from tests.support.customers import ApiKey, Customer
 from tests.support.gateways import ExampleGateway, running_gateway
 from tests.support.issued import IssuedKey, issue_key
 from tests.support.patience import PATIENCE_SECONDS
@@ -27,7 +28,7 @@ async def connected(gateway: ExampleGateway, *, ip: str = HERE) -> AsyncIterator
         yield socket
 
 
-def auth(key: IssuedKey, timestamp: str | None = None, *, quoted: bool = False) -> str:
+def auth(key: IssuedKey | ApiKey, timestamp: str | None = None, *, quoted: bool = False) -> str:
     """Return the message, whose timestamp is a number or, quoted, a string."""
     at = timestamp or str(int(time.time()))
     signature = hmac.digest(key.secret.encode(), f"{at}{key.key}".encode(), "sha256").hex()
@@ -62,18 +63,18 @@ async def test_a_connection_is_good_until_its_key_is_deactivated(cast: Cast, gat
 @pytest.mark.parametrize("fraction", ["", ".25"])
 @pytest.mark.parametrize("quoted", [True, False])
 async def test_the_timestamp_is_signed_as_it_was_sent(
-    cast: Cast, gateway: ExampleGateway, fraction: str, *, quoted: bool
+    customer: Customer, gateway: ExampleGateway, fraction: str, *, quoted: bool
 ) -> None:
-    key = await issue_key(cast.owner)
+    key = await customer.api_key()
     async with connected(gateway) as socket:
         answer = await asked(socket, auth(key, f"{int(time.time())}{fraction}", quoted=quoted))
     assert answer["ok"] == "ok"
 
 
 async def test_a_connection_from_an_address_that_is_not_on_the_whitelist_is_closed(
-    cast: Cast, gateway: ExampleGateway
+    customer: Customer, gateway: ExampleGateway
 ) -> None:
-    key = await issue_key(cast.owner, ip_whitelist=HERE)
+    key = await customer.api_key(whitelist=(HERE,))
     async with connected(gateway, ip=ELSEWHERE) as socket:
         assert await asked(socket, auth(key)) == {"e": "auth", "ok": "error", "data": {"error": "Invalid API key"}}
         assert (await closed(socket))[0] == 1008
@@ -92,8 +93,8 @@ async def test_half_a_character_opens_nothing(gateway: ExampleGateway) -> None:
     assert answer["ok"] == "error"
 
 
-async def test_who_answers_no_ping_is_gone(cast: Cast, verifier: Served, token: str) -> None:
-    key = await issue_key(cast.owner)
+async def test_who_answers_no_ping_is_gone(customer: Customer, verifier: Served, token: str) -> None:
+    key = await customer.api_key()
     async with running_gateway(verifier.url, token, idle_seconds=0.05) as impatient, connected(impatient) as socket:
         assert (await asked(socket, auth(key)))["ok"] == "ok"
         assert await socket.receive_json(timeout=PATIENCE_SECONDS) == {"e": "ping"}

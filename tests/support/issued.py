@@ -37,15 +37,14 @@ class IssuedFix:
     session_name: str
     username: str
     password: str
-    owner: Person | None
+    owner: Person
 
     async def deactivate(self) -> None:
-        assert self.owner
         response = await self.owner.post(f"/fix-credentials/{self.id}/deactivations")
         assert response.status_code == 200, problem(response)
 
 
-async def issue_key(owner: Person, **form: object) -> IssuedKey:
+async def issue_key(owner: Person, **form: Any) -> IssuedKey:
     """Return a new API key."""
     flow = await owner.create_api_key(**form)
     shown = await _shown_once(flow)

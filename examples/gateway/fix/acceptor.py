@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 
 from countersign.gateway_client import Allowed, Denied, SessionType, VerifierUnavailable
 from examples.gateway.fix.application import Application
-from examples.gateway.fix.connection import Connection, Numbers
+from examples.gateway.fix.connection import Connection, Numbers, hang_up
 from examples.gateway.fix.logon import DENIED, UNAVAILABLE, asks_for_reset, logon_fault
 from examples.gateway.fix.session import FixSession
 from examples.gateway.fix.wire import LONGEST_BODY, Message, NoFix, make, number_of, read_message, text_of, type_of
@@ -55,7 +55,7 @@ class Acceptor:
         except* _BROKEN as broken:
             _LOG.info("A connection broke off: %s", type(broken.exceptions[0]).__name__)
         finally:
-            writer.close()
+            hang_up(writer)
             self._serving.discard(serving)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

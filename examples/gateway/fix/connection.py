@@ -11,6 +11,12 @@ _WRITE_SECONDS = 2.0
 _CLOCKS_DIFFER = timedelta(minutes=2)
 
 
+def hang_up(writer: asyncio.StreamWriter) -> None:
+    """Close, and drop what the other side does not read within a moment."""
+    writer.close()
+    asyncio.get_running_loop().call_later(_WRITE_SECONDS, writer.transport.abort)
+
+
 @dataclass
 class Numbers:
     """The next MsgSeqNum (34) in either direction; kept in memory from one connection to the next."""
@@ -51,7 +57,7 @@ class Connection:
 
     def hang_up(self) -> None:
         """Close."""
-        self._writer.close()
+        hang_up(self._writer)
 
     def header_fault(self, message: Message) -> tuple[int, str] | None:
         """Return what is wrong with a message's header: SessionRejectReason (373) and a text."""

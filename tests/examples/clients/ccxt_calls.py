@@ -22,6 +22,11 @@ def answer(told: dict[str, Any]) -> dict[str, Any]:
         return {"error": type(error).__name__, "text": str(error)}
 
 
-print(json.dumps({"version": ccxt.__version__}), flush=True)
+def tell(told: dict[str, Any]) -> None:
+    sys.stdout.write(f"{json.dumps(told)}\n")
+    sys.stdout.flush()
+
+
+tell({"version": ccxt.__version__})
 for line in sys.stdin:
-    print(json.dumps(answer(json.loads(line))), flush=True)
+    tell(answer(json.loads(line)))

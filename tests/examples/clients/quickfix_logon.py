@@ -30,14 +30,20 @@ _TEXT, _USERNAME, _PASSWORD = 58, 553, 554
 
 
 def tell(**told: Any) -> None:
-    print(json.dumps(told), flush=True)
+    sys.stdout.write(f"{json.dumps(told)}\n")
+    sys.stdout.flush()
 
 
-class Initiator(fix.Application):
+class Initiator(fix.Application):  # type: ignore[misc] # quickfix has no types
     def __init__(self, told: dict[str, Any]) -> None:
         super().__init__()
         self._told = told
         self.over = threading.Event()
+
+    def log_out_when_told(self) -> None:
+        """A closed standard input asks it to."""
+        sys.stdin.read()
+        self.over.set()
 
     def onCreate(self, session: Any) -> None:  # noqa: N802 - quickfix calls it so
         self.session = session
@@ -47,22 +53,22 @@ class Initiator(fix.Application):
         if self._told["order"]:
             fix.Session.sendToTarget(order(), session)
 
-    def onLogout(self, session: Any) -> None:  # noqa: N802
+    def onLogout(self, _session: Any) -> None:  # noqa: N802
         tell(event="logout")
         self.over.set()
 
-    def toAdmin(self, message: Any, session: Any) -> None:  # noqa: N802
+    def toAdmin(self, message: Any, _session: Any) -> None:  # noqa: N802
         if kind(message) == "A":
             message.setField(fix.StringField(_USERNAME, self._told["username"]))
             message.setField(fix.StringField(_PASSWORD, self._told["password"]))
 
-    def fromAdmin(self, message: Any, session: Any) -> None:  # noqa: N802
+    def fromAdmin(self, message: Any, _session: Any) -> None:  # noqa: N802
         tell(event="admin", type=kind(message), text=text(message))
 
-    def toApp(self, message: Any, session: Any) -> None:  # noqa: N802
+    def toApp(self, message: Any, _session: Any) -> None:  # noqa: N802
         tell(event="sent", type=kind(message))
 
-    def fromApp(self, message: Any, session: Any) -> None:  # noqa: N802
+    def fromApp(self, message: Any, _session: Any) -> None:  # noqa: N802
         tell(event="application", type=kind(message), text=text(message))
 
 
@@ -93,8 +99,7 @@ def main() -> None:
     application = Initiator(told)
     initiator = fix.SocketInitiator(application, fix.MemoryStoreFactory(), fix.SessionSettings(str(settings)))
     initiator.start()
-    # A closed standard input asks it to log out by itself.
-    threading.Thread(target=lambda: (sys.stdin.read(), application.over.set()), daemon=True).start()
+    threading.Thread(target=application.log_out_when_told, daemon=True).start()
     application.over.wait(60)
     initiator.stop()
 
