@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from api.verifier.app import create_verifier
 from countersign.adapters.keyring import derive_ring
 from countersign.adapters.ring_text import RingText
+from countersign.effects.key_fitness import register
 from countersign.local.issuer import Issuer
 from countersign.local.postgres import EmbeddedPostgres
 from countersign.local.tcp_ports import free_port
@@ -25,8 +26,10 @@ VerifierAt = Callable[[int], AbstractAsyncContextManager[Served]]
 
 
 @pytest.fixture(scope="session")
-def verifier_at(settings: Settings, postgres: EmbeddedPostgres, core: Parts) -> VerifierAt:
-    """Serve a verifier with its own rights and keys alone; ``core`` made the keys known to the database."""
+async def verifier_at(settings: Settings, postgres: EmbeddedPostgres, core: Parts) -> VerifierAt:
+    """Serve a verifier with its own rights and keys alone."""
+    async with core.database.transaction() as connection:
+        await register(connection, core.keys)
     ring = RingText.parse(settings.key_ring.get_secret_value())
     changes = {
         "database_url": SecretStr(postgres.verifier_url),
