@@ -67,7 +67,7 @@ async def test_a_certificate_of_a_name_that_is_let_in_needs_no_token(
         "tls_cert_file": own.certificate,
         "tls_key_file": own.key,
         "client_ca_file": authority.file,
-        "client_names": ("gateway.example", "spiffe://example/gateway"),
+        "client_names": ["gateway.example", "spiffe://example/gateway"],
     }
     async with site.verifier(**changes) as verifier:
         for name, is_let_in in [("gateway.example", True), ("stranger.example", False)]:

@@ -11,12 +11,13 @@ import pytest
 
 from countersign.domain.errors import Unavailable
 from countersign.domain.verification import Outcome
+from countersign.gateway_client import GatewayClient
 from countersign.local.tcp_ports import free_port
 from countersign.storage import activity, used_signatures
 from countersign.storage.database import Database
 from countersign.verification.activity import Activity
 from countersign.verification.replays import Replays, Signed
-from tests.support.customers import ELSEWHERE, HERE, Customer
+from tests.support.customers import ELSEWHERE, HERE, Customer, asked
 from tests.support.verifiers import Site
 
 MAC = b"m" * 32
@@ -110,6 +111,13 @@ async def test_counts_that_cannot_be_written_are_written_later(
     counting._database = database
     await counting.write()
     assert await customer.counted(credential_id) == {"clock": 2}
+
+
+async def test_a_verifier_that_is_stopped_writes_what_it_has_counted(site: Site, customer: Customer) -> None:
+    key = await customer.api_key()
+    async with site.verifier() as served, GatewayClient(served.url, token=site.token) as gateway:
+        await gateway.verify([asked(key.rest())])
+    assert await customer.counted(key.id) == {"allowed": 1}
 
 
 async def test_the_days_of_a_credential_are_told_the_newest_first(database: Database) -> None:
