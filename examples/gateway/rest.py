@@ -46,16 +46,20 @@ async def call_private(request: Request) -> JSONResponse:
 
 async def _verify(request: Request, parts: Parts, *, action: str, method: Method, body: bytes) -> Allowed | Denied:
     headers = request.headers
-    return await parts.gateway.verify_rest(
-        key=headers.get("x-aggr-key", ""),
-        timestamp=headers.get("x-aggr-timestamp", ""),
-        signature=headers.get("x-aggr-signature", ""),
-        action=action,
-        body=body,
-        ip=request.client.host if request.client else "",
-        permission=method.permission,
-        changes_state=method.changes_state,
-    )
+    try:
+        return await parts.gateway.verify_rest(
+            key=headers.get("x-aggr-key", ""),
+            timestamp=headers.get("x-aggr-timestamp", ""),
+            signature=headers.get("x-aggr-signature", ""),
+            action=action,
+            body=body,
+            ip=request.client.host if request.client else "",
+            permission=method.permission,
+            changes_state=method.changes_state,
+        )
+    except ValueError:
+        # Some proxies write "unknown" for where a client is.
+        return Denied()
 
 
 def _carry_out(parts: Parts, decision: Allowed, method: Method, body: bytes) -> JSONResponse:

@@ -104,7 +104,7 @@ async def _authenticate(socket: WebSocket, parts: Parts, ip: str) -> Allowed | D
     try:
         return await parts.gateway.verify_websocket(key=key, timestamp=timestamp, signature=signature, ip=ip)
     except ValueError:
-        # JSON can hold halves of characters, which no text can.
+        # JSON can hold halves of characters, which no text can; and some proxies write "unknown" for an address.
         return Denied()
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import httpx
+import pytest
 
 from countersign.gateway_client import Permission
 from tests.examples.ccxt_client import ELSEWHERE, HERE, Ccxt
@@ -61,6 +62,14 @@ async def test_what_a_client_says_about_its_own_address_is_not_believed(
     key = await customer.api_key(whitelist=(HERE,))
     async with running_gateway(verifier.url, token) as plain:
         assert is_denied(await ccxt.call(key, "fetch_balance", url=plain.url))
+
+
+@pytest.mark.parametrize("ip", ["unknown", "203.0.113.7, unknown", "::ffff:198.51.100.9", ELSEWHERE])
+async def test_an_address_that_is_none_or_another_is_not_on_the_whitelist(
+    customer: Customer, ccxt: Ccxt, ip: str
+) -> None:
+    key = await customer.api_key(whitelist=(HERE,))
+    assert is_denied(await ccxt.call(key, "fetch_balance", ip=ip))
 
 
 async def test_every_denial_is_the_same_sentence(customer: Customer, ccxt: Ccxt, gateway: ExampleGateway) -> None:

@@ -46,6 +46,8 @@ class Connection:
 
     async def fill_gap(self, begin: int) -> None:
         """Pass over what was sent from ``begin`` on: an example keeps no messages to send them again."""
+        if begin >= self.numbers.outgoing:
+            return
         message = make("4", (123, "Y"), (36, self.numbers.outgoing))
         message.append_pair(43, "Y", header=True)
         message.append_utc_timestamp(122, datetime.now(UTC), header=True)
