@@ -1,7 +1,7 @@
 # Countersign. `make` alone tells what there is. Nothing has to be installed before but Python 3.11 or newer.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check prove chaos bench mutants browser lock install clean
+.PHONY: help run test check prove chaos bench mutants browser clients lock install clean
 SHELL := /bin/sh
 PYTHON ?= python3
 ARGS ?=
@@ -18,10 +18,10 @@ help:  ## List what there is
 run: $(STAMP)  ## Start the local stack (ARGS=--fresh: with empty data)
 	@exec $(RUN) countersign up $(ARGS)
 
-test: browser  ## Run the whole suite, in three processes (ARGS="-k whitelist": a part of it)
+test: browser clients  ## Run the whole suite, in three processes (ARGS="-k whitelist": a part of it)
 	@exec $(RUN) pytest -m "not prove" -n 3 --dist loadfile $(ARGS)
 
-prove: browser  ## Run the long proofs
+prove: browser clients  ## Run the long proofs
 	@$(RUN) pytest -m prove $(ARGS)
 	@$(RUN) tests.chaos --journeys 120 --faults 40 --seed 1
 	@$(RUN) tests.mutation
@@ -54,6 +54,9 @@ check: $(STAMP)  ## Lint, format, types, architecture, known holes in dependenci
 # Where the browser is stands in the file: one that was removed meanwhile is looked for again.
 browser: $(STAMP)  ## See that there is a Chromium for the browser tests
 	@test -x "$$(cat .venv/browser 2>/dev/null)" || $(RUN) tests.support.install_browser .venv/browser
+
+clients: $(STAMP)  ## See that the trading clients for the tests of the example gateway are installed
+	@$(RUN) tests.support.install_clients ccxt
 
 COMPILE := UV_CUSTOM_COMPILE_COMMAND='make lock' $(RUN) uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links

@@ -3,6 +3,8 @@
 ``async with GatewayClient(url, token=…) as gateway: decision = await gateway.verify_rest(…)``
 """
 
+from countersign.domain.credentials import SessionType
+from countersign.domain.permissions import Permission
 from countersign.domain.verification import Allowed, Denied, Lost, Revoked
 from countersign.gateway_client.client import GatewayClient
 from countersign.gateway_client.errors import NotLetIn, QuestionRefused, VerifierUnavailable
@@ -13,7 +15,9 @@ __all__ = [
     "GatewayClient",
     "Lost",
     "NotLetIn",
+    "Permission",
     "QuestionRefused",
     "Revoked",
+    "SessionType",
     "VerifierUnavailable",
 ]
