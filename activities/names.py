@@ -26,5 +26,6 @@ REMIND_ACCOUNT_MANAGERS = Call("remind_account_managers", StepDue, RequestState)
 SEND_CODE = Call("send_code", SendRef, bool)
 GIVE_UP_SENDING = Call("give_up_sending", SendRef, bool)
 AWAIT_STORAGE = "await_storage"
-# The activity, and the workflow that runs it.
+# Each is an activity, and the workflow that runs it.
 RECONCILE = "reconcile"
+HOUSEKEEPING = "housekeeping"

@@ -35,17 +35,20 @@ class SendingActivities:
         if code is None:
             return False
         try:
-            await self._hand_over(code)
+            provider_id = await self._hand_over(code)
         except DeliveryRefused as refused:
-            await deliveries.record_delivery(self.desk, ref, delivery=Delivery.FAILED, failure=str(refused))
+            await deliveries.record_delivery(
+                self.desk, ref, delivery=Delivery.FAILED, failure=str(refused), tries=activity.info().attempt
+            )
             return False
         except DeliveryFailed as failed:
             raise ApplicationError(str(failed), type="delivery-failed") from None
-        await deliveries.note_sent(self.desk, ref)
+        await deliveries.note_sent(self.desk, ref, provider_id=provider_id, tries=activity.info().attempt)
         return True
 
-    async def _hand_over(self, code: CodeToSend) -> None:
+    async def _hand_over(self, code: CodeToSend) -> str:
         if code.channel is Channel.EMAIL:
-            await self.mail.send_mail(to=code.to, mail=render_mail("activation_code", code.context), key=code.key)
-        else:
-            await self.sms.send_sms(to=code.to, text=render_sms("two_factor_code", code.context), key=code.key)
+            return await self.mail.send_mail(
+                to=code.to, mail=render_mail("activation_code", code.context), key=code.key
+            )
+        return await self.sms.send_sms(to=code.to, text=render_sms("two_factor_code", code.context), key=code.key)

@@ -11,7 +11,7 @@ from api.opening import IdempotencyKey
 from api.schemas import RequestOut
 from api.services import Owner, Services, UsedCaller, now, owner, services
 from countersign.adapters.keyring import KeyRing, Purpose
-from countersign.domain.errors import NotFound
+from countersign.domain.errors import NO_SUCH_REQUEST, NotFound
 from countersign.domain.messages import Actor, AnyMessage
 from countersign.effects.work import found
 from countersign.storage import requests
@@ -52,7 +52,7 @@ async def addressed(
     """Return the request that is addressed; raises ``NotFound``, for those of other accounts too."""
     asking, request = await owner(caller), caller.about
     if request is None or request.id != request_id or request.account_id != asking.account_id:
-        raise NotFound
+        raise NotFound(NO_SUCH_REQUEST)
     return Addressed(services(http), asking, request, http.url.path, idempotency_key)
 
 

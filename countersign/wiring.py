@@ -9,6 +9,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 
+from activities.housekeeping import HousekeepingActivities
 from activities.reconciling import ReconcilingActivities
 from activities.requests import RequestActivities
 from activities.sending import SendingActivities
@@ -25,7 +26,7 @@ from countersign.dispatch.dispatcher import Dispatcher
 from countersign.dispatch.messenger import Messenger
 from countersign.dispatch.outbox import Outbox
 from countersign.dispatch.reconcile import Reconciler
-from countersign.dispatch.reconcile_schedule import ReconcileSchedule
+from countersign.dispatch.schedules import Schedules
 from countersign.domain.errors import DomainError
 from countersign.effects.work import Desk
 from countersign.settings import Settings
@@ -227,9 +228,9 @@ def reconciler(core: Parts) -> Reconciler:
     return Reconciler(client=core.client, desk=core.desk, task_queue=core.settings.task_queue)
 
 
-def reconcile_schedule(core: Parts) -> ReconcileSchedule:
-    """Return the schedule that has them compared."""
-    return ReconcileSchedule(client=core.client, task_queue=core.settings.task_queue)
+def schedules(core: Parts) -> Schedules:
+    """Return what runs by itself, in Temporal."""
+    return Schedules(client=core.client, task_queue=core.settings.task_queue)
 
 
 def audit_keeper(core: Parts) -> AuditKeeper:
@@ -263,6 +264,7 @@ def worker(core: Parts, *, sms: SmsSender, mail: MailSender, runner: WorkflowRun
             requests.await_storage,
             sending.send_code,
             ReconcilingActivities(reconciler(core).heal_all).reconcile,
+            HousekeepingActivities(core.desk).keep_house,
         ],
         workflow_runner=runner or UnsandboxedWorkflowRunner(),
         interceptors=[MessageGuard()],

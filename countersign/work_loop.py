@@ -20,8 +20,8 @@ from countersign.wiring import (
     dispatcher,
     mail_sender,
     parts,
-    reconcile_schedule,
     require_service_settings,
+    schedules,
     sms_sender,
     worker,
 )
@@ -80,9 +80,7 @@ async def _proven(watch: KeyWatch, stop: asyncio.Event) -> bool:
 
 async def _work_with_fitting_keys(core: Parts, watch: KeyWatch, stop: asyncio.Event) -> None:
     async with aclosing(sms_sender(core.settings)) as sms, aclosing(mail_sender(core.settings)) as mail:
-        chores = asyncio.gather(
-            dispatcher(core, mail).run(), repeat(reconcile_schedule(core).keep, seconds=_SCHEDULE_SECONDS)
-        )
+        chores = asyncio.gather(dispatcher(core, mail).run(), repeat(schedules(core).keep, seconds=_SCHEDULE_SECONDS))
         try:
             async with worker(core, sms=sms, mail=mail):
                 _LOG.info("Working on the task queue %s", core.settings.task_queue)

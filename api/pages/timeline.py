@@ -107,6 +107,8 @@ _PLAIN: dict[str, str] = {
     AuditTag.SECRET_SAVED: "Acknowledged that the secret is saved",
     AuditTag.MANAGER_ASKED: "Account manager was asked",
     AuditTag.MANAGER_REMINDED: "Account manager was reminded",
+    AuditTag.MANAGER_ASSIGNED: "An account manager was assigned to the account",
+    AuditTag.MANAGER_WITHDRAWN: "An account manager no longer looks after the account",
     AuditTag.ISSUING_THAWED: "Issuing was allowed again",
     AuditTag.USER_CHANGED: "Changed how a person is reached or confirms",
     AuditTag.SESSION_BEGUN: "Signed in",

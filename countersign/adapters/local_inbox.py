@@ -54,16 +54,18 @@ class LocalInbox:
         """Keep the messages in ``inbox.db`` in the folder ``data``, which is made if need be."""
         self._file = data / "inbox.db"
 
-    async def send_sms(self, *, to: str, text: str, key: str) -> None:
-        """Store the message, once per ``key``."""
+    async def send_sms(self, *, to: str, text: str, key: str) -> str:
+        """Store the message, once per ``key``, which is its id."""
         await self._store(InboxMessage(id=key, channel="sms", to=to, subject="", text=text, html="", at=_now()))
+        return key
 
-    async def send_mail(self, *, to: str, mail: Mail, key: str) -> None:
-        """Store the mail, once per ``key``."""
+    async def send_mail(self, *, to: str, mail: Mail, key: str) -> str:
+        """Store the mail, once per ``key``, which is its id."""
         message = InboxMessage(
             id=key, channel="mail", to=to, subject=mail.subject, text=mail.text, html=mail.html, at=_now()
         )
         await self._store(message)
+        return key
 
     async def messages(self, *, to: str | None = None, limit: int = 100) -> list[InboxMessage]:
         """Return at most ``limit`` messages, newest first; only those for ``to`` if it is given."""

@@ -16,8 +16,8 @@ class Mail:
 class SmsSender(Protocol):
     """Sends text messages."""
 
-    async def send_sms(self, *, to: str, text: str, key: str) -> None:
-        """Hand ``text`` over for the phone number ``to`` (E.164).
+    async def send_sms(self, *, to: str, text: str, key: str) -> str:
+        """Hand ``text`` over for the phone number ``to`` (E.164); return the provider's id of the message, or nothing.
 
         ``key`` identifies this send: given again, it is not delivered a second time where the sender can tell.
         Raises ``DeliveryRefused`` (never try again) or ``DeliveryFailed`` (worth a retry); neither names the
@@ -31,8 +31,8 @@ class SmsSender(Protocol):
 class MailSender(Protocol):
     """Sends mails."""
 
-    async def send_mail(self, *, to: str, mail: Mail, key: str) -> None:
-        """Hand ``mail`` over for the address ``to``; ``key`` and errors as in ``SmsSender.send_sms``."""
+    async def send_mail(self, *, to: str, mail: Mail, key: str) -> str:
+        """Hand ``mail`` over for the address ``to``; key, result and errors as in ``SmsSender.send_sms``."""
 
     async def aclose(self) -> None:
         """Let go of connections and threads; nothing is sent after that."""

@@ -35,18 +35,19 @@ class SendGridMail:
         self._timeout = timeout_seconds
         self._http: aiohttp.ClientSession | None = None
 
-    async def send_mail(self, *, to: str, mail: Mail, key: str) -> None:
-        """Hand the mail to SendGrid, in at most ``timeout_seconds``; errors as in ``MailSender``."""
+    async def send_mail(self, *, to: str, mail: Mail, key: str) -> str:
+        """Hand the mail to SendGrid, in at most ``timeout_seconds``; result and errors as in ``MailSender``."""
         message = self._message(to, mail, key).get()
         try:
             async with asyncio.timeout(self._timeout):
-                status = await self._post(message)
+                status, message_id = await self._post(message)
         except TimeoutError:
             raise no_answer(_PROVIDER, seconds=self._timeout) from None
         except (aiohttp.ClientError, OSError):
             raise unreachable(_PROVIDER) from None
         if status not in _TAKEN:
             raise delivery_error(_PROVIDER, status=status)
+        return message_id
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -54,10 +55,10 @@ class SendGridMail:
             await self._http.close()
         self._http = None
 
-    async def _post(self, message: dict[str, object]) -> int:
+    async def _post(self, message: dict[str, object]) -> tuple[int, str]:
         url, headers = f"{self._sdk.host}/v3/mail/send", self._sdk.request_headers
         async with self._connected().post(url, json=message, headers=headers, allow_redirects=False) as answer:
-            return answer.status
+            return answer.status, answer.headers.get("X-Message-Id", "")
 
     def _connected(self) -> aiohttp.ClientSession:
         # Built at the first use, because it belongs to the event loop that runs then.

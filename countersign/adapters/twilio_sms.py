@@ -34,12 +34,12 @@ class TwilioSms:
         self._http: AsyncTwilioHttpClient | None = None
         self._client: Client | None = None
 
-    async def send_sms(self, *, to: str, text: str, key: str) -> None:  # noqa: ARG002 - see the class
-        """Hand the message to Twilio, in at most ``timeout_seconds``; errors as in ``SmsSender``."""
+    async def send_sms(self, *, to: str, text: str, key: str) -> str:  # noqa: ARG002 - see the class
+        """Hand the message to Twilio, in at most ``timeout_seconds``; return its SID; errors as in ``SmsSender``."""
         try:
             # The SDK's client takes a timeout and does not use it.
             async with asyncio.timeout(self._timeout):
-                await self._connected().messages.create_async(to=to, body=text, from_=self._sender)
+                message = await self._connected().messages.create_async(to=to, body=text, from_=self._sender)
         except TimeoutError:
             raise no_answer(_PROVIDER, seconds=self._timeout) from None
         except (TwilioRestException, TwilioServiceException) as error:
@@ -48,6 +48,7 @@ class TwilioSms:
             raise unreachable(_PROVIDER) from None
         except (TwilioException, ValueError):
             raise no_sense(_PROVIDER) from None
+        return message.sid or ""
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -6,11 +6,12 @@ import sys
 import typer
 
 from countersign import logs
-from countersign.cli import audit, fix, keys, requests
+from countersign.cli import audit, credentials, fix, keys, notices, requests, staff
 from countersign.cli.accounts import accounts_app, users_app
 from countersign.cli.backup import backup, restore
 from countersign.cli.demo import demo
 from countersign.cli.doctor import doctor
+from countersign.cli.housekeeping import housekeeping
 from countersign.cli.people import otp, token
 from countersign.cli.processes import api, migrate, seed, verifier, worker
 from countersign.cli.up import up
@@ -36,10 +37,14 @@ def main() -> None:
         sys.exit(1)
 
 
-for command in (up, demo, doctor, api, worker, verifier, migrate, seed, token, otp, backup, restore):
+for command in (up, demo, doctor, api, worker, verifier, migrate, seed, token, otp, backup, restore, housekeeping):
     app.command()(command)
+users_app.command()(staff.find)
+users_app.command()(staff.add)
 groups = {
     "requests": requests.app,
+    "notices": notices.app,
+    "credentials": credentials.app,
     "fix": fix.app,
     "accounts": accounts_app,
     "users": users_app,

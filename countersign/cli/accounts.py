@@ -4,18 +4,24 @@ import asyncio
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
 
 from countersign.cli.context import command_settings
-from countersign.cli.output import console, listing, moment, print_json
+from countersign.cli.output import console, fields, listing, moment, print_json
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from countersign.effects.people import UserChange
+    from countersign.effects.work import Work
     from countersign.storage.oversight import AccountOverview
     from countersign.storage.requests import Request
+
+AccountId = Annotated[UUID, typer.Argument(metavar="ID", help="The account.")]
+ManagerId = Annotated[UUID, typer.Argument(metavar="USER_ID", help="The account manager.")]
 
 accounts_app = typer.Typer(no_args_is_help=True, help="For ops: accounts, and the freeze of issuing.")
 users_app = typer.Typer(no_args_is_help=True, help="For ops: how people are reached and confirm.")
@@ -49,9 +55,17 @@ def list_accounts(
 
 
 @accounts_app.command()
+def show(account_id: AccountId) -> None:
+    """Show an account with its owners and the account managers who look after it."""
+    console().print(fields(asyncio.run(_show(account_id))))
+
+
+@accounts_app.command()
 def thaw(account_id: Annotated[UUID, typer.Argument(metavar="ID")]) -> None:
     """End the freeze of issuing that too many wrong codes in a row brought about."""
-    asyncio.run(_thaw(account_id))
+    from countersign.effects.thawing import thaw as end_freeze
+
+    asyncio.run(_on_account(account_id, end_freeze))
     typer.echo(f"Account {account_id} may issue again.")
 
 
@@ -76,6 +90,24 @@ def contain(
         typer.echo(line)
     if not concerned:
         typer.echo("Every account's trail reaches as far as the checkpoints say.")
+
+
+@accounts_app.command()
+def assign(account_id: AccountId, user_id: ManagerId) -> None:
+    """Let an account manager look after the account."""
+    from countersign.effects.staff import assign as let_look_after
+
+    asyncio.run(_on_account(account_id, lambda work: let_look_after(work, user_id)))
+    typer.echo(f"{user_id} looks after account {account_id}.")
+
+
+@accounts_app.command()
+def withdraw(account_id: AccountId, user_id: ManagerId) -> None:
+    """Let an account manager look after the account no more."""
+    from countersign.effects.staff import withdraw as let_go
+
+    asyncio.run(_on_account(account_id, lambda work: let_go(work, user_id)))
+    typer.echo(f"{user_id} no longer looks after account {account_id}.")
 
 
 @users_app.command()
@@ -106,12 +138,28 @@ async def _accounts() -> "list[AccountOverview]":
         return await oversight.every_account(connection)
 
 
-async def _thaw(account_id: UUID) -> None:
+async def _show(account_id: UUID) -> dict[str, Any]:
+    from countersign.cli.server_side import opened
+    from countersign.effects.work import found
+    from countersign.storage import accounts, users
+
+    async with opened() as core, core.database.connection() as connection:
+        account = found(await accounts.get(connection, account_id))
+        owners, managers = (
+            await accounts.owners(connection, account_id),
+            await accounts.managers(connection, account_id),
+        )
+        names = await users.names(connection, {*owners, *managers})
+    people = {"owners": owners, "account managers": managers}
+    named = {role: [f"{each} {names[each]}" for each in ids] or ["none"] for role, ids in people.items()}
+    return {**account.model_dump(), **named}
+
+
+async def _on_account(account_id: UUID, effect: "Callable[[Work], Awaitable[None]]") -> None:
     from countersign.cli.server_side import OPS, opened
-    from countersign.effects.thawing import thaw as end_freeze
 
     async with opened() as core, core.desk.on_account(account_id, at=datetime.now(UTC), actor=OPS) as work:
-        await end_freeze(work)
+        await effect(work)
 
 
 def _behind(checkpoints: Path | None, *, everyone: bool) -> list[UUID]:

@@ -55,6 +55,26 @@ def list_requests(
 
 
 @app.command()
+def find(
+    text: Annotated[
+        str, typer.Argument(help="How a key's name or a Session Name begins, a part of an account's name, an id.")
+    ],
+    *,
+    only_open: Annotated[bool, typer.Option("--open/--all", help="Those that are open, or all.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Find requests of all accounts by what whoever calls can say; for people see `countersign users find`."""
+    found = asyncio.run(_search(text, only_open=only_open, limit=limit))
+    if as_json:
+        print_json([{**request.model_dump(), "account_id": owner} for owner, request in found])
+    elif not found:
+        typer.echo("No such requests.")
+    else:
+        _print_list(found)
+
+
+@app.command()
 def show(request_id: RequestId, *, as_json: AsJson = False) -> None:
     """Show a request with its code deliveries and audit events."""
     request, deliveries, events = asyncio.run(_read(request_id))
@@ -102,6 +122,18 @@ async def _list(*, only_open: bool, account: UUID | None, limit: int) -> list[tu
             rows = await requests.every(connection, only_open=only_open, limit=limit)
         else:
             rows = await requests.of_account(connection, account, only_open=only_open, limit=limit)
+    return [(row.account_id, _shown(core, row)) for row in rows]
+
+
+async def _search(text: str, *, only_open: bool, limit: int) -> list[tuple[UUID, "RequestOut"]]:
+    from api.pages.ops import Asked
+    from api.services import now
+    from countersign.cli.server_side import opened
+    from countersign.storage import oversight
+
+    asked = Asked(q=text, status="open" if only_open else "")
+    async with opened() as core, core.database.connection() as connection:
+        rows = await oversight.search(connection, asked.narrowing(), at=now(), limit=limit)
     return [(row.account_id, _shown(core, row)) for row in rows]
 
 
@@ -159,13 +191,13 @@ async def _reconcile(*, heal: bool) -> "list[Difference]":
 
 
 async def _find(core: "Parts", request_id: UUID) -> "Request":
-    from countersign.domain.errors import NotFound
+    from countersign.domain.errors import NO_SUCH_REQUEST, NotFound
     from countersign.storage import requests
 
     async with core.database.connection() as connection:
         request = await requests.get(connection, request_id)
     if request is None:
-        raise NotFound("There is no such request.")
+        raise NotFound(NO_SUCH_REQUEST)
     return request
 
 
@@ -192,14 +224,19 @@ def _short(name: str, *, limit: int = 24) -> str:
 def _print_deliveries(deliveries: "list[CodeDelivery]") -> None:
     if not deliveries:
         return
-    table = listing("Code for", "Send", "Channel", "Delivery", "Made / good until")
+    table = listing("Code for / send", "Delivery / provider's id", "Made / settled / good until")
     for each in deliveries:
-        failure = f"\n{each.failure}" if each.failure else ""
-        times = f"{moment(each.opened_at)}\n{moment(each.expires_at)}"
-        table.add_row(each.step, str(each.number), each.channel, f"{each.delivery}{failure}", times)
+        times = f"{moment(each.opened_at)}\n{moment(each.settled_at) or '-'}\n{moment(each.expires_at)}"
+        sent = f"{each.step}\n{each.channel} {each.number}"
+        table.add_row(sent, "\n".join(filter(None, (_delivered(each), each.failure, each.provider_id))), times)
+    table.columns[1].no_wrap, table.columns[1].overflow = False, "fold"
     out = console()
     out.print()
     out.print(table)
+
+
+def _delivered(send: "CodeDelivery") -> str:
+    return f"{send.delivery} at try {send.tries}" if send.tries else str(send.delivery)
 
 
 def _print_events(events: "list[AuditEvent]") -> None:

@@ -54,7 +54,7 @@ class Outbox:
 
     async def _send(self, notice: Notice) -> bool:
         try:
-            await self._hand_over(notice)
+            provider_id = await self._hand_over(notice)
         except (DeliveryFailed, SenderRefused, Unavailable) as failed:
             await self._postpone(notice, failure=str(failed))
             return False
@@ -67,15 +67,15 @@ class Outbox:
             return True
         else:
             # Forgotten, it would be sent again: no other knows that the provider took it.
-            await self.desk.database.insist(partial(notices.mark_sent, notice_id=notice.id))
+            await self.desk.database.insist(partial(notices.mark_sent, notice_id=notice.id, provider_id=provider_id))
             return True
 
-    async def _hand_over(self, notice: Notice) -> None:
+    async def _hand_over(self, notice: Notice) -> str:
         stopping = await stop_context(self.desk, notice.stop_id, public_url=self.public_url)
         # A notice may be older than this release, and lack what its text tells since.
         context = {**_TOLD_SINCE, **notice.context, **stopping, "settings_url": self.public_url}
         mail = render_mail(notice.event, context)
-        await self.mail.send_mail(to=notice.address, mail=mail, key=f"notice/{notice.id}")
+        return await self.mail.send_mail(to=notice.address, mail=mail, key=f"notice/{notice.id}")
 
     async def _give_back(self, untried: list[Notice], *, seconds: int) -> None:
         async with self.desk.database.connection() as connection:

@@ -40,6 +40,8 @@ class AuditTag(StrEnum):
     MANAGER_ASKED = "account-manager:asked"
     MANAGER_REMINDED = "account-manager:reminded"
     MANAGER_DECIDED = "account-manager:decided"
+    MANAGER_ASSIGNED = "account-manager:assigned"
+    MANAGER_WITHDRAWN = "account-manager:withdrawn"
     DECISION_REFUSED = "account-manager:decision-refused"
     ISSUING_FROZEN = "account:issuing-frozen"
     ISSUING_THAWED = "account:issuing-thawed"

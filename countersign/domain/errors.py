@@ -216,6 +216,9 @@ class NotFound(DomainError):
     status = 404
 
 
+NO_SUCH_REQUEST = "There is no such request here; one that ended long ago has been removed."
+
+
 class Conflict(DomainError):
     """This does not fit the present state."""
 

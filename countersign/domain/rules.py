@@ -4,6 +4,8 @@ import re
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 
+# As long as the database keeps what is over, whatever the settings say (migration 0010).
+_LEAST_KEPT = {"requests_kept": timedelta(days=30), "notices_kept": timedelta(days=7)}
 _CODES = re.compile(r"(\s*[0-9]{1,3}\s*(,|$))*")
 
 
@@ -12,7 +14,9 @@ class Rules:
     """Limits and lifetimes; each field is a setting ``COUNTERSIGN_RULES__<NAME>``.
 
     ``sms_per_day`` is a cap on what all accounts together cost; 0 is none. ``sms_countries`` are the country calling
-    codes that a new phone number may have, by commas; none named are all.
+    codes that a new phone number may have, by commas; none named are all. ``requests_kept`` counts from a request's
+    end, ``notices_kept`` from when a mail went out, a link in it ran out, or a recovery code was used; ``trail_kept``
+    is how long audit events stay in the database before ops are told that they may be archived.
     """
 
     code_lifetime: timedelta = timedelta(minutes=5)
@@ -41,6 +45,9 @@ class Rules:
     whitelist_entries: int = 100
     name_length: int = 64
     credentials_per_account: int = 100
+    requests_kept: timedelta = timedelta(days=400)
+    notices_kept: timedelta = timedelta(days=90)
+    trail_kept: timedelta = timedelta(days=400)
 
     def __post_init__(self) -> None:
         """Raise ``ValueError`` naming the numbers below zero: a limit that nothing can keep is a slip of the pen."""
@@ -51,6 +58,9 @@ class Rules:
             raise ValueError("requests_per_hour is 0: nobody could begin anything.")
         if not _CODES.fullmatch(self.sms_countries):
             raise ValueError("sms_countries are country calling codes by commas: 1, 44.")
+        for name, least in _LEAST_KEPT.items():
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} is less than {least.days} days, which the database keeps at the least.")
 
     @property
     def sms_country_codes(self) -> frozenset[int]:

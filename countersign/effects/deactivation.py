@@ -24,8 +24,12 @@ async def deactivate(
     Repeating it changes nothing. Raises ``NotFound`` or ``PrimeLiquidityRequired``.
     """
     await require_owner(work, user_id)
-    before = await find_credential(work, credential_id, kind=kind)
-    request = await requests.open_of_credential(work.connection, credential_id)
+    return await deactivate_found(work, await find_credential(work, credential_id, kind=kind))
+
+
+async def deactivate_found(work: Work, before: Credential) -> tuple[Credential | None, Request | None]:
+    """Do the same for whoever may without asking: ops, for a key that leaked."""
+    request = await requests.open_of_credential(work.connection, before.id)
     if request is not None and not await end_overdue_from_outside(work, request):
         await end_from_outside(work, request, Outcome.SUPERSEDED, reason="deactivated")
     credential = await _reread(work, before)

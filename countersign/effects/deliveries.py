@@ -11,7 +11,7 @@ from countersign.domain.requests import ChangeTo, Channel, Delivery, Journey, St
 from countersign.effects.codes import link_token, one_time_code
 from countersign.effects.work import Desk, found
 from countersign.storage import challenges
-from countersign.storage.challenges import Send
+from countersign.storage.challenges import Send, Settled
 
 _APPROVING = {
     Journey.CREATE_API_KEY: "create API key",
@@ -68,23 +68,24 @@ async def code_to_send(desk: Desk, ref: SendRef, *, public_url: str) -> CodeToSe
     )
 
 
-async def record_delivery(desk: Desk, ref: SendRef, *, delivery: Delivery, failure: str | None = None) -> None:
-    """Store what became of a send, for the person who waits for it."""
+async def record_delivery(
+    desk: Desk, ref: SendRef, *, delivery: Delivery, failure: str | None = None, tries: int | None = None
+) -> None:
+    """Store what became of a send and at which try, for the person who waits for it, and for ops."""
+    settled = Settled(delivery, failure=failure, tries=tries)
     async with desk.database.connection() as connection:
-        await challenges.record_delivery(
-            connection, challenge_id=ref.challenge_id, number=ref.number, delivery=delivery, failure=failure
-        )
+        await challenges.record_delivery(connection, challenge_id=ref.challenge_id, number=ref.number, settled=settled)
 
 
-async def note_sent(desk: Desk, ref: SendRef) -> None:
+async def note_sent(desk: Desk, ref: SendRef, *, provider_id: str, tries: int) -> None:
     """Store that the provider took a send; waits for a database that is away, or it would be sent again."""
+    settled = Settled(Delivery.SENT, provider_id=provider_id or None, tries=tries)
     await desk.database.insist(
         partial(
             challenges.record_delivery,
             challenge_id=ref.challenge_id,
             number=ref.number,
-            delivery=Delivery.SENT,
-            failure=None,
+            settled=settled,
         )
     )
 

@@ -128,6 +128,12 @@ async def assign_manager(connection: Connection, *, account_id: UUID, user_id: U
     )
 
 
+async def withdraw_manager(connection: Connection, *, account_id: UUID, user_id: UUID) -> None:
+    """Let the account manager look after the account no more."""
+    query = "DELETE FROM account_manager_assignments WHERE account_id = %s AND user_id = %s"
+    await connection.execute(query, (account_id, user_id))
+
+
 async def is_assigned(connection: Connection, *, account_id: UUID, user_id: UUID) -> bool:
     """Tell whether the user is an account manager who looks after the account now."""
     query = """SELECT 1 FROM account_manager_assignments s JOIN users u ON u.id = s.user_id

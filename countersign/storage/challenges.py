@@ -67,6 +67,16 @@ class Send(BaseModel, frozen=True):
     change_to: ChangeTo | None
 
 
+@dataclass(frozen=True)
+class Settled:
+    """What became of a send, under which id the provider knows it, and at which try; None: unknown."""
+
+    delivery: Delivery
+    failure: str | None = None
+    provider_id: str | None = None
+    tries: int | None = None
+
+
 async def begin(connection: Connection, new: NewChallenge, *, window: Window, deadline: datetime) -> None:
     """Take the open request to the challenge's step, with its first send (or authenticator's window)."""
     await connection.execute(
@@ -134,14 +144,13 @@ async def get_send(connection: Connection, *, challenge_id: UUID, number: int) -
     return await one(connection, Send, query, (challenge_id, number))
 
 
-async def record_delivery(
-    connection: Connection, *, challenge_id: UUID, number: int, delivery: Delivery, failure: str | None
-) -> None:
+async def record_delivery(connection: Connection, *, challenge_id: UUID, number: int, settled: Settled) -> None:
     """Store what became of a send; what was sent stays sent."""
     await connection.execute(
-        """UPDATE code_sends SET delivery = %s, failure = %s
-           WHERE challenge_id = %s AND number = %s AND delivery <> 'sent'""",
-        (delivery, failure, challenge_id, number),
+        """UPDATE code_sends SET delivery = %(delivery)s, failure = %(failure)s, settled_at = now(),
+               provider_id = coalesce(%(provider_id)s, provider_id), tries = coalesce(%(tries)s, tries)
+           WHERE challenge_id = %(challenge_id)s AND number = %(number)s AND delivery <> 'sent'""",
+        {**asdict(settled), "challenge_id": challenge_id, "number": number},
     )
 
 

@@ -56,7 +56,7 @@ class NameUse(BaseModel, frozen=True):
     taken: bool
 
 
-_COLUMNS = """id, account_id, kind, name, public_id, session_type, permissions, ip_whitelist, status, version,
+COLUMNS = """id, account_id, kind, name, public_id, session_type, permissions, ip_whitelist, status, version,
               created_by, created_at, changed_at, funds_from"""
 
 
@@ -68,7 +68,7 @@ async def insert(connection: Connection, new: NewCredential) -> Credential:
                 VALUES (%(id)s, %(account_id)s, %(kind)s, %(name)s, %(name_key)s, %(public_id)s, %(session_type)s,
                     %(permissions)s, %(ip_whitelist)s, 'inactive', %(secret_sealed)s, %(password_mac)s, %(mac_key_id)s,
                     %(created_by)s)
-                ON CONFLICT DO NOTHING RETURNING {_COLUMNS}"""
+                ON CONFLICT DO NOTHING RETURNING {COLUMNS}"""
     added = await one(connection, Credential, query, new.model_dump())
     if added is None:
         raise NameTaken
@@ -79,20 +79,20 @@ async def get(
     connection: Connection, *, account_id: UUID, credential_id: UUID, kind: CredentialKind | None = None
 ) -> Credential | None:
     """Return a credential of the account that was not discarded; of that kind, if one is given."""
-    query = f"""SELECT {_COLUMNS} FROM credentials WHERE id = %s AND account_id = %s AND status <> 'discarded'
+    query = f"""SELECT {COLUMNS} FROM credentials WHERE id = %s AND account_id = %s AND status <> 'discarded'
                 AND (%s::text IS NULL OR kind = %s)"""
     return await one(connection, Credential, query, (credential_id, account_id, kind, kind))
 
 
 async def by_session_name(connection: Connection, name: str) -> Credential | None:
     """Return the FIX credential of that Session Name, whosever it is."""
-    query = f"SELECT {_COLUMNS} FROM credentials WHERE name = %s AND kind = 'fix' AND status <> 'discarded'"
+    query = f"SELECT {COLUMNS} FROM credentials WHERE name = %s AND kind = 'fix' AND status <> 'discarded'"
     return await one(connection, Credential, query, (name,))
 
 
 async def of_account(connection: Connection, *, account_id: UUID, kind: CredentialKind) -> list[Credential]:
     """Return the account's credentials of one kind, newest first."""
-    query = f"""SELECT {_COLUMNS} FROM credentials
+    query = f"""SELECT {COLUMNS} FROM credentials
                 WHERE account_id = %s AND kind = %s AND status <> 'discarded' ORDER BY created_at DESC, id"""
     return await many(connection, Credential, query, (account_id, kind))
 
@@ -120,11 +120,11 @@ async def change(
                        ip_whitelist = coalesce(%(ip_whitelist)s, ip_whitelist),
                        secret_sealed = CASE WHEN %(status)s = 'discarded' THEN NULL ELSE secret_sealed END,
                        password_mac = CASE WHEN %(status)s = 'discarded' THEN NULL ELSE password_mac END
-                    WHERE id = %(id)s AND version = %(version)s RETURNING {_COLUMNS}),
+                    WHERE id = %(id)s AND version = %(version)s RETURNING {COLUMNS}),
                 request AS (
                     UPDATE requests r SET credential_version = changed.version, changed_at = now() FROM changed
                     WHERE r.id = %(request_id)s AND r.outcome IS NULL AND r.credential_version <> changed.version)
-                SELECT {_COLUMNS} FROM changed"""
+                SELECT {COLUMNS} FROM changed"""
     values = {
         "id": credential_id,
         "version": version,
@@ -138,7 +138,7 @@ async def change(
 
 async def activated_by(connection: Connection, *, account_id: UUID, user_id: UUID, since: datetime) -> list[Credential]:
     """Return the account's active credentials that requests of the user's activated since then."""
-    query = f"""SELECT {_COLUMNS} FROM credentials c WHERE account_id = %s AND status = 'active' AND EXISTS (
+    query = f"""SELECT {COLUMNS} FROM credentials c WHERE account_id = %s AND status = 'active' AND EXISTS (
                     SELECT 1 FROM requests r WHERE r.credential_id = c.id AND r.user_id = %s
                     AND r.outcome = 'activated' AND r.closed_at >= %s)
                 ORDER BY id"""

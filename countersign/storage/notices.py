@@ -65,11 +65,10 @@ async def claim_due(connection: Connection, *, limit: int) -> list[Notice]:
     return await many(connection, Notice, query, (limit,))
 
 
-async def mark_sent(connection: Connection, notice_id: UUID) -> None:
-    """Note that the provider took it; the address, if it has one of its own, is erased."""
-    await connection.execute(
-        "UPDATE notices SET sent_at = now(), failure = NULL, address = NULL WHERE id = %s", (notice_id,)
-    )
+async def mark_sent(connection: Connection, notice_id: UUID, *, provider_id: str) -> None:
+    """Note that the provider took it, under its id; the address, if it has one of its own, is erased."""
+    query = "UPDATE notices SET sent_at = now(), failure = NULL, address = NULL, provider_id = %s WHERE id = %s"
+    await connection.execute(query, (provider_id or None, notice_id))
 
 
 async def mark_failed(connection: Connection, notice_id: UUID, *, failure: str) -> None:

@@ -37,6 +37,9 @@ class CodeDelivery(BaseModel, frozen=True):
     expires_at: datetime
     delivery: Delivery
     failure: str | None
+    settled_at: datetime | None
+    provider_id: str | None
+    tries: int | None
     wrong_codes: int
     solved_at: datetime | None
 
@@ -93,8 +96,8 @@ async def account_names(connection: Connection, ids: Iterable[UUID]) -> dict[UUI
 
 async def deliveries_of(connection: Connection, request_id: UUID) -> list[CodeDelivery]:
     """Return the sends of all of a request's codes, oldest first; ``wrong_codes`` counts those of the whole step."""
-    query = """SELECT c.step, s.number, s.channel, s.opened_at, s.expires_at, s.delivery, s.failure, c.wrong_codes,
-                      c.solved_at
+    query = """SELECT c.step, s.number, s.channel, s.opened_at, s.expires_at, s.delivery, s.failure, s.settled_at,
+                      s.provider_id, s.tries, c.wrong_codes, c.solved_at
                FROM challenges c JOIN code_sends s ON s.challenge_id = c.id
                WHERE c.request_id = %s ORDER BY s.opened_at, s.number"""
     return await many(connection, CodeDelivery, query, (request_id,))

@@ -144,6 +144,7 @@ def _handler(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(answer)))
+            self.send_header("X-Message-Id", f"message-{len(stand_in.received)}")
             self.end_headers()
             self.wfile.write(answer)
             if status < HTTPStatus.BAD_REQUEST:

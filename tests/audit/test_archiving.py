@@ -17,6 +17,7 @@ from countersign.cli import app
 from countersign.domain.audit_chain import Fault
 from countersign.domain.errors import Conflict, InvalidInput, Unavailable
 from countersign.local.postgres import EmbeddedPostgres
+from countersign.storage import retention
 from countersign.storage.audit_reading import snapshot
 from tests.support.databases import OwnDatabase
 from tests.support.trails import Trails, faults, opened, ring, ring_json, verify
@@ -48,6 +49,33 @@ async def original(postgres: EmbeddedPostgres) -> Trails:
 async def aged(original: Trails) -> AsyncIterator[Trails]:
     async with opened(original.own.copy(), account_id=original.account_id, other_id=original.other_id) as trails:
         yield trails
+
+
+async def archivable(trails: Trails, *, before: datetime) -> datetime | None:
+    async with trails.database.connection() as connection:
+        return await retention.archivable_until(connection, before=before)
+
+
+async def test_the_application_tells_which_months_may_be_archived_to_the_second_they_are_old_enough(
+    aged: Trails,
+) -> None:
+    second = timedelta(seconds=1)
+
+    told = [await archivable(aged, before=at) for at in (FEBRUARY - second, FEBRUARY, MARCH - second, MARCH)]
+
+    assert told == [None, FEBRUARY, FEBRUARY, MARCH]
+
+
+async def test_a_month_with_an_event_that_no_checkpoint_covers_is_not_told_and_nor_is_one_that_left(
+    aged: Trails, tmp_path: Path
+) -> None:
+    await aged.append_at(aged.other_id, FEBRUARY + timedelta(days=1))
+
+    assert await archivable(aged, before=MARCH) == FEBRUARY
+
+    await aged.checkpoint()
+    move(aged, tmp_path / "1", before=await archivable(aged, before=MARCH) or JANUARY)
+    assert await archivable(aged, before=MARCH) is None
 
 
 def move(trails: Trails, file: Path, *, before: datetime = FEBRUARY, drop: bool = False) -> Archived:

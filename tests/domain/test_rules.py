@@ -38,6 +38,9 @@ def test_the_defaults_are_those_of_the_design() -> None:
         "whitelist_entries": 100,
         "name_length": 64,
         "credentials_per_account": 100,
+        "requests_kept": timedelta(days=400),
+        "notices_kept": timedelta(days=90),
+        "trail_kept": timedelta(days=400),
     }
 
 
@@ -61,6 +64,16 @@ def test_zero_is_a_number_like_others() -> None:
 def test_an_account_in_which_nobody_could_begin_anything_is_refused() -> None:
     with pytest.raises(ValueError, match="nobody could begin anything"):
         Rules(requests_per_hour=0)
+
+
+@pytest.mark.parametrize(("name", "days"), [("requests_kept", 30), ("notices_kept", 7)])
+def test_what_the_database_keeps_longer_than_that_is_refused(name: str, days: int) -> None:
+    least: dict[str, Any] = {name: timedelta(days=days)}
+    assert Rules(**least) != Rules()
+
+    too_short: dict[str, Any] = {name: timedelta(days=days) - timedelta.resolution}
+    with pytest.raises(ValueError, match=rf"{name} is less than {days} days"):
+        Rules(**too_short)
 
 
 @pytest.mark.parametrize(("text", "codes"), [("", set()), ("44", {44}), ("1, 44,49", {1, 44, 49}), (" 7 ", {7})])

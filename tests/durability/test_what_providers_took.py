@@ -39,9 +39,10 @@ class _TakesItAsTheDatabaseGoes:
         self.proxy = proxy
         self.taken: list[str] = []
 
-    async def send_mail(self, *, to: str, mail: Mail, key: str) -> None:  # noqa: ARG002 - as MailSender has it
+    async def send_mail(self, *, to: str, mail: Mail, key: str) -> str:  # noqa: ARG002 - as MailSender has it
         self.taken.append(key)
         await _be_away(self.proxy)
+        return key
 
     async def aclose(self) -> None:
         """Nothing is open."""
@@ -88,9 +89,10 @@ async def test_a_code_whose_database_goes_as_the_provider_answers_is_sent_once(
     send_sms = TwilioSms.send_sms
     async with Proxy.to(postgres.port) as proxy:
 
-        async def broken(self: TwilioSms, *, to: str, text: str, key: str) -> None:
-            await send_sms(self, to=to, text=text, key=key)
+        async def broken(self: TwilioSms, *, to: str, text: str, key: str) -> str:
+            sent = await send_sms(self, to=to, text=text, key=key)
             await _be_away(proxy)
+            return sent
 
         monkeypatch.setattr(database, "_WAIT_SECONDS", 0.2)
         monkeypatch.setattr(TwilioSms, "send_sms", broken)

@@ -6,7 +6,7 @@ Their values go by the names of their parameters: whoever writes a function with
 import hashlib
 import inspect
 from collections.abc import Awaitable, Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from ipaddress import ip_address
 from pkgutil import iter_modules
@@ -30,12 +30,13 @@ from countersign.storage import (
     managing,
     oversight,
     requests,
+    retention,
     stops,
     users,
     verdicts,
 )
 from countersign.storage.activity import Counted
-from countersign.storage.challenges import NewChallenge
+from countersign.storage.challenges import NewChallenge, Settled
 from countersign.storage.credentials import NewCredential
 from countersign.storage.ledger import IdempotencyRecord
 from countersign.storage.oversight import Narrowing
@@ -49,6 +50,7 @@ from tests.support.crowd import Crowd, identity, session_name
 
 Function = Callable[..., Awaitable[object]]
 NOW = datetime.now(UTC)
+LONG_AGO = NOW - timedelta(days=400)
 ACCOUNT, USER, NOBODY = identity("account", 1), identity("user", 1), identity("nobody", 1)
 CREDENTIAL, REQUEST, NOTICE = identity("credential", 200), identity("request", 200), identity("notice", 1)
 TOKEN = b"t" * 32
@@ -67,7 +69,7 @@ _NAMED: dict[str, Any] = {
     "statement_id": "x", "token_hash": TOKEN, "kept": TOKEN, "code_mac": TOKEN, "sealed": TOKEN, "totp_seed": TOKEN,
     "changed": ["x"], "macs": [RecoveryCodeMac(code_mac=TOKEN, key_id="k")], "prime_liquidity": True,
     "status": CredentialStatus.ACTIVE, "role": Role.MEMBER, "step": Step.TWO_FACTOR_CODE, "channel": Channel.SMS,
-    "delivery": Delivery.SENT, "outcome": Outcome.CANCELLED, "kind": CredentialKind.API_KEY,
+    "settled": Settled(Delivery.SENT), "provider_id": "x", "outcome": Outcome.CANCELLED, "kind": CredentialKind.API_KEY,
     "method": TwoFactorMethod.AUTHENTICATOR, "effect": StopEffect.CANCELLED,
     "window": Window(number=2, opened_at=NOW, expires_at=NOW),
     "verdict": StoredVerdict(kind="x", problem=None, detail=None, extra={}), "narrowing": Narrowing(),
@@ -149,6 +151,11 @@ _SPECIAL: dict[Function, list[dict[str, Any]]] = {
         )
     ],
     requests.insert: [{"new": _NEW_REQUEST}],
+    retention.count_old: [{"table": table} for table in retention._OLD],
+    retention.remove_notices: [{"before": LONG_AGO}],
+    retention.remove_requests: [{"before": LONG_AGO}],
+    retention.remove_sms_days: [{"before": LONG_AGO}],
+    retention.remove_stops: [{"before": LONG_AGO}],
     requests.of_account: [{"only_open": True}, {"only_open": False}],
     requests.every: [{"only_open": True}, {"only_open": False}],
     requests.update: [{"columns": {"reminders": 1}}],
