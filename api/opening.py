@@ -20,6 +20,7 @@ from countersign.dispatch.start import start_workflow
 from countersign.domain.errors import (
     IdempotencyKeyReused,
     IssuingFrozen,
+    IssuingSuspended,
     NotFound,
     RequestOpen,
     SmsSuspended,
@@ -41,6 +42,7 @@ START_ERRORS = (
     *OWNER_ERRORS,
     TwoFactorNotEnabled,
     IssuingFrozen,
+    IssuingSuspended,
     TooManyRequests,
     *SEND_ERRORS,
     IdempotencyKeyReused,

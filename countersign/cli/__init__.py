@@ -6,7 +6,7 @@ import sys
 import typer
 
 from countersign import logs
-from countersign.cli import audit, credentials, fix, keys, notices, requests, staff
+from countersign.cli import audit, credentials, fix, issuance, keys, notices, requests, staff, stop
 from countersign.cli.accounts import accounts_app, users_app
 from countersign.cli.backup import backup, restore
 from countersign.cli.demo import demo
@@ -42,6 +42,8 @@ for command in (up, demo, doctor, api, worker, verifier, migrate, seed, token, o
 users_app.command()(staff.find)
 users_app.command()(staff.add)
 groups = {
+    "stop": stop.app,
+    "issuance": issuance.app,
     "requests": requests.app,
     "notices": notices.app,
     "credentials": credentials.app,
