@@ -23,6 +23,11 @@ class Counts(BaseModel, frozen=True):
         """How many credentials are active."""
         return self.api_keys + self.fix_credentials
 
+    @property
+    def anything(self) -> bool:
+        """Whether there is anything to stop."""
+        return bool(self.active or self.open_requests)
+
 
 async def of_credential(connection: Connection, credential_id: UUID) -> Counts:
     """Return what stopping the credential would stop."""
