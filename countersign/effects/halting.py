@@ -26,6 +26,7 @@ _EVERY = 10_000
 _BEFORE_ALL = UUID(int=0)
 # As many connections at most: the rest of the pool is for everybody else.
 _AT_ONCE = 4
+_LOOKED_UP = 500
 
 
 @dataclass(frozen=True)
@@ -87,14 +88,16 @@ def require_confirmed(counts: Counts, typed: int) -> None:
 async def _halt_all(desk: Desk, order: Order) -> AsyncGenerator[Halted]:
     after = _BEFORE_ALL
     while batch := await _concerned(desk, after):
-        for done in await asyncio.gather(*(_halt_one(desk, account_id, order) for account_id in batch)):
-            yield done
+        for first in range(0, len(batch), _AT_ONCE):
+            some = batch[first : first + _AT_ONCE]
+            for done in await asyncio.gather(*(_halt_one(desk, account_id, order) for account_id in some)):
+                yield done
         after = batch[-1]
 
 
 async def _concerned(desk: Desk, after: UUID) -> list[UUID]:
     async with desk.database.connection() as connection:
-        return await halting.accounts_concerned(connection, after=after, limit=_AT_ONCE)
+        return await halting.accounts_concerned(connection, after=after, limit=_LOOKED_UP)
 
 
 async def _halt_one(desk: Desk, account_id: UUID, order: Order) -> Halted:

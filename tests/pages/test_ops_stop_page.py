@@ -15,6 +15,7 @@ from countersign.local.issuer import Issuer
 from countersign.local.postgres import EmbeddedPostgres
 from countersign.settings import Settings
 from countersign.wiring import Parts, parts
+from tests.support.answers import problem
 from tests.support.cast import Cast, Providers
 from tests.support.databases import OwnDatabase
 from tests.support.emergencies import active_fix, active_key, house_frozen, outcome, status, told_by_ops
@@ -40,7 +41,7 @@ class Desk:
 
     async def confirms(self, what: str, which: object = "", **typed: str) -> Page:
         form = (await self.asks(what, which)).form_to(ADDRESS)
-        return await self.otto.send(form, **{"reason": "leaked, ticket 7", **typed})
+        return await self.otto.post(form.action, {**form.fields, "reason": "leaked, ticket 7", **typed})
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,7 @@ async def test_a_key_is_counted_first_and_stopped_once_a_reason_is_given(ops: De
 
     stopped = await ops.confirms("key", key)
 
-    assert "1 credentials went off, 1 requests ended" in stopped.text
+    assert "1 credential went off, 1 request ended" in stopped.text
     assert await status(ops.house, key) == "inactive"
     assert await outcome(asked) is not None
     assert (await told_by_ops(ops.house))[0]["by"] == "ops"
@@ -186,6 +187,8 @@ async def test_an_owner_who_begins_something_meanwhile_reads_why_not(ops: Desk) 
     async with house_frozen(ops.core.desk, HouseFreeze.NEW):
         form = {"name": "bot", "permissions": "trade"}
         refused = await ops.owner.post("/settings/api-keys/new", form)
+        by_api = await ops.cast.owner.post("/api-keys", {"name": "bot", "permissions": ["trade"]})
+    assert problem(by_api) == (403, "issuing-suspended")
     assert refused.status == 403
     assert "The exchange issues and activates no credentials at present." in refused.text
 
