@@ -119,13 +119,13 @@ async def _everything(order: "Order", *, typed: int) -> None:
 
 def _would(what: str, counts: "Counts") -> str:
     active = f"{counts.api_keys} API keys and {counts.fix_credentials} FIX credentials active"
-    return f"{what}: {active}, {counts.open_requests} requests open.\n{_UNKNOWN}"
+    return f"{what}:\n{active}, {counts.open_requests} requests open.\n{_UNKNOWN}"
 
 
 def _done(what: str, done: "Halted") -> str:
     if not done.anything:
-        return f"{what}: nothing was left to stop."
-    return f"{what}: {_sum(done.credentials, done.requests)}{', issuing frozen' if done.froze else ''}."
+        return f"{what}:\nNothing was left to stop."
+    return f"{what}:\n{_sum(done.credentials, done.requests)}{', issuing frozen' if done.froze else ''}."
 
 
 def _sum(credentials: int, requests: int) -> str:

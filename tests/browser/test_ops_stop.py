@@ -28,12 +28,12 @@ async def press(page: Page, button: str, *, reason: str = "") -> None:
     await page.get_by_role("button", name=button).click()
 
 
+@pytest.mark.prove
 async def test_an_account_is_stopped_after_its_counts_were_seen(cast: Cast, visitors: Visitors) -> None:
     await cast.sms_owner.inactive_api_key("Market maker")
     account = cast.owner.account_id
     await change(cast.core, "UPDATE credentials SET status = 'active' WHERE account_id = %s", account)
     page = await visitors.come(cast.ops)
-    visitors.watch.announce("404")
     await page.goto(ADDRESS)
     await inspect(page)
     await ask(page, "An account", f"nobody {uuid4()}")

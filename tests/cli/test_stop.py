@@ -85,18 +85,18 @@ async def _settled(own: OwnDatabase, keys: KeyRing) -> tuple[House, UUID]:
 def test_a_key_is_counted_and_stopped_with_name_and_reason_in_the_trail(exchange: Exchange) -> None:
     told = exchange.run("stop", "key", str(exchange.key), "--dry-run")
     key = f"{exchange.key} of account {exchange.account_id}"
-    assert told.startswith(f"{key}: 1 API keys and 0 FIX credentials active, ")
+    assert told.startswith(f"{key}:\n1 API keys and 0 FIX credentials active, ")
     assert isinstance(exchange.refused("stop", "key", str(exchange.key)), InvalidInput)
     assert isinstance(exchange.refused("stop", "key", "nobody", *_SAY), NotFound)
     assert exchange.active() == 1
 
     done = exchange.run("stop", "key", str(exchange.key), *_SAY)
 
-    assert done == f"{key}: 1 credentials off, 0 requests ended.\n"
+    assert done == f"{key}:\n1 credentials off, 0 requests ended.\n"
     assert exchange.active() == 0
     details = exchange.select("SELECT details->>'by', details->>'reason' FROM audit_events WHERE event = 'ops:stopped'")
     assert details == [("Otto", "leaked, ticket 7")]
-    assert "nothing was left to stop" in exchange.run("stop", "key", str(exchange.key), *_SAY)
+    assert "Nothing was left to stop" in exchange.run("stop", "key", str(exchange.key), *_SAY)
 
 
 def test_an_account_is_stopped_and_thawed(exchange: Exchange) -> None:
