@@ -16,11 +16,16 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
-class HttpMetrics:
-    """What one app answered, in a registry of its own."""
+class Metrics:
+    """The counters of one app, in a registry of its own; what waits is read from the database when asked for.
 
-    def __init__(self) -> None:
+    ``sms_per_day`` is the cap that the day's SMS are held against; 0 for none.
+    """
+
+    def __init__(self, *, sms_per_day: int = 0) -> None:
         self._registry = CollectorRegistry()
+        cap = Gauge("countersign_sms_cap", "SMS that may be made on a day; 0 is no cap.", registry=self._registry)
+        cap.set(sms_per_day)
         self._requests = Counter(
             "countersign_http_requests",
             "HTTP requests answered.",
@@ -48,18 +53,6 @@ class HttpMetrics:
         self._requests.labels(route, method, str(status)).inc()
         self._seconds.labels(route, method).observe(seconds)
 
-
-class Metrics(HttpMetrics):
-    """The counters of the API; what waits is read from the database when asked for.
-
-    ``sms_per_day`` is the cap that the day's SMS are held against; 0 for none.
-    """
-
-    def __init__(self, *, sms_per_day: int = 0) -> None:
-        super().__init__()
-        cap = Gauge("countersign_sms_cap", "SMS that may be made on a day; 0 is no cap.", registry=self._registry)
-        cap.set(sms_per_day)
-
     async def exposition(self, database: Database) -> bytes:
         """Return all metrics as Prometheus reads them; without the database, all but what is read from there."""
         try:
@@ -75,7 +68,7 @@ class Metrics(HttpMetrics):
 class Measured:
     """ASGI middleware: counts every answer under the template of its route."""
 
-    def __init__(self, app: ASGIApp, *, metrics: HttpMetrics) -> None:
+    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
 

@@ -16,8 +16,8 @@ class VerifierSettings(BaseModel, frozen=True):
     client_ca_file: Path | None = Field(
         None, description="Who signs gateways' certificates (PEM): a gateway with one needs no token."
     )
-    client_names: tuple[str, ...] = Field(
-        (), description="The names (DNS or URI) that gateways' certificates may bear, a JSON list."
+    client_names: list[str] = Field(
+        default_factory=list, description="The names (DNS or URI) that gateways' certificates may bear."
     )
     cache_size: PositiveInt = Field(100_000, description="Credentials kept in memory, about 2 kB each.")
     body_bytes: PositiveInt = Field(4_194_304, description="The largest body: a hundred calls with theirs.")

@@ -10,10 +10,9 @@ from starlette.routing import Route
 from api import problems
 from api.fitting_keys import FittingKeys
 from api.limits import BodyLimit, HeadLimit, LoopbackOnly, NoStore, as_problem
-from api.metrics import Measured
 from api.verifier.checking import load_verifier_keys
 from api.verifier.identity import Identity
-from api.verifier.metrics import VerifierMetrics
+from api.verifier.metrics import Counted, VerifierMetrics
 from api.verifier.routes import Aliveness, Exposition, Parts, Readiness, Revocations, Verifications
 from countersign.dispatch.key_watch import KeyWatch
 from countersign.settings import Settings
@@ -21,18 +20,20 @@ from countersign.storage.database import Database
 from countersign.verification.failures import Failures
 from countersign.verification.verifier import Verifier
 
+_ROUTES = (
+    Route("/v1/verifications", Verifications(), methods=["POST"]),  # first: routes are tried in turn
+    Route("/v1/revocations", Revocations(), methods=["GET"]),
+    Route("/healthz", Aliveness(), methods=["GET"]),
+    Route("/readyz", Readiness(), methods=["GET"]),
+    Route("/metrics", Exposition(), methods=["GET"]),
+)
+
 
 def create_verifier(settings: Settings) -> Starlette:
     """Return the application; its parts open with it and close with it."""
     metrics = VerifierMetrics()
     app = Starlette(
-        routes=[
-            Route("/v1/verifications", Verifications(), methods=["POST"]),
-            Route("/v1/revocations", Revocations(), methods=["GET"]),
-            Route("/healthz", Aliveness(), methods=["GET"]),
-            Route("/readyz", Readiness(), methods=["GET"]),
-            Route("/metrics", Exposition(), methods=["GET"]),
-        ],
+        routes=_ROUTES,
         lifespan=partial(_lifespan, settings=settings, metrics=metrics),
     )
     app.router.redirect_slashes = False
@@ -72,4 +73,4 @@ def _add_middleware(app: Starlette, settings: Settings, metrics: VerifierMetrics
     app.add_middleware(HeadLimit, limits=settings.http)
     app.add_middleware(NoStore)
     app.add_middleware(problems.Unforeseen)
-    app.add_middleware(Measured, metrics=metrics)
+    app.add_middleware(Counted, metrics=metrics, routes=frozenset(route.path for route in _ROUTES))

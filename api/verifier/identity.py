@@ -3,7 +3,6 @@
 from typing import Any
 
 from pydantic import BaseModel, Field
-from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from api.tokens import Tokens
@@ -31,7 +30,7 @@ class Identity:
         """Return for a service that may ask; raises ``NotSignedIn``, and ``Unavailable`` without the issuer's keys."""
         if not self._names.isdisjoint(scope.get("state", {}).get(PEER_NAMES, ())):
             return
-        told = Headers(scope=scope).get("authorization", "")
+        told = next((value for name, value in scope["headers"] if name == b"authorization"), b"").decode("latin-1")
         if told[: len(_BEARER)].lower() != _BEARER:
             raise NotSignedIn("A bearer token is needed, or a client certificate of a name that is let in.")
         await self._tokens.claims(told[len(_BEARER) :].strip())

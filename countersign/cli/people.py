@@ -1,4 +1,4 @@
-"""``countersign token`` and ``otp``: be a demo user of the local stack."""
+"""``countersign token`` and ``otp``: be a demo user of the local stack, or a gateway."""
 
 from typing import Annotated
 
@@ -9,11 +9,17 @@ from countersign.cli.context import command_settings
 DemoName = Annotated[str, typer.Argument(metavar="USER", help="A demo user, as `countersign up` lists them.")]
 
 
-def token(user: DemoName, hours: Annotated[int, typer.Option(min=1, max=24)] = 1) -> None:
-    """Print a bearer token of a demo user."""
-    from countersign.local.sign_in import demo_token
+def token(
+    user: Annotated[str, typer.Argument(metavar="USER", help="A demo user, as `countersign up` lists them.")] = "",
+    *,
+    gateway: Annotated[bool, typer.Option("--gateway", help="Of a trading gateway, for the verifier.")] = False,
+    hours: Annotated[int, typer.Option(min=1, max=24)] = 1,
+) -> None:
+    """Print a bearer token of a demo user, or of a trading gateway."""
+    from countersign.local.sign_in import demo_token, gateway_token
 
-    typer.echo(demo_token(command_settings(), user, hours=hours))
+    settings = command_settings()
+    typer.echo(gateway_token(settings, hours=hours) if gateway else demo_token(settings, user, hours=hours))
 
 
 def otp(user: DemoName) -> None:

@@ -1,4 +1,4 @@
-"""Signing in as a demo user: a token from the local issuer, a code from the demo authenticator."""
+"""Being a demo user, or a gateway: a token from the local issuer, a code from the demo authenticator."""
 
 from datetime import timedelta
 
@@ -20,6 +20,14 @@ def demo_token(settings: Settings, name: str, *, hours: int = 1) -> str:
     return issuer.mint(
         subject=str(user.id), audience=settings.jwt_audience, account=account, lifetime=timedelta(hours=hours)
     )
+
+
+def gateway_token(settings: Settings, *, hours: int = 1) -> str:
+    """Return a bearer token of a trading gateway, for the verifier; raises ``StackError`` outside the local stack."""
+    if settings.mode != "local":
+        raise StackError("such a token comes from your issuer; this makes one for the local stack alone")
+    issuer = load_or_make_issuer(settings.data)
+    return issuer.mint(subject="gateway", audience=settings.verifier.audience, lifetime=timedelta(hours=hours))
 
 
 async def demo_otp(settings: Settings, name: str) -> str:

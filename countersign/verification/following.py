@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
-import psycopg
 from psycopg import Notify
 
 from countersign.domain.verification import Lost, Revoked
@@ -88,19 +87,18 @@ class Follower:
     def _give_up(self, listening: "asyncio.Task[None]") -> None:
         # Not waited for: on a connection that swallows everything it takes ten seconds.
         self._given_up.add(listening)
-        listening.add_done_callback(self._given_up.discard)
+        listening.add_done_callback(self._ended)
         listening.cancel()
 
+    def _ended(self, listening: "asyncio.Task[None]") -> None:
+        self._given_up.discard(listening)
+        if not listening.cancelled() and (error := listening.exception()) is not None:
+            _LOG.warning("Changes are not heard any more: %s", type(error).__name__)
+
     async def _listen(self) -> None:
-        try:
-            listening = await Listening.begin(self._url, _CHANNEL)
-        except psycopg.Error as error:
-            _LOG.warning("Changes cannot be heard: %s", type(error).__name__)
-            return
+        listening = await Listening.begin(self._url, _CHANNEL)
         try:
             await self._hear(listening)
-        except psycopg.Error as error:
-            _LOG.warning("Changes are not heard any more: %s", type(error).__name__)
         finally:
             await listening.end()
 
@@ -118,14 +116,22 @@ class Follower:
                     self._take(notice)
 
     def _take(self, notice: Notify) -> None:
-        match notice.payload.split():
+        try:
+            self._read(notice.payload.split())
+        except ValueError:
+            # Whoever may connect to the database may say anything; what is not understood may be about anything.
+            self._credentials.forget_all()
+            self._subscribers.tell(Lost())
+
+    def _read(self, words: list[str]) -> None:
+        match words:
             case ["credential", credential_id, version, effect]:
-                self._credentials.forget(UUID(credential_id))
+                revoked = Revoked(credential_id=UUID(credential_id), version=int(version))
+                self._credentials.forget(revoked.credential_id)
                 if effect == "revoked":
-                    self._subscribers.tell(Revoked(credential_id=UUID(credential_id), version=int(version)))
+                    self._subscribers.tell(revoked)
             case ["account", account_id]:
                 self._credentials.forget_account(UUID(account_id))
                 self._subscribers.tell(Lost())
             case _:
-                self._credentials.forget_all()
-                self._subscribers.tell(Lost())
+                raise ValueError

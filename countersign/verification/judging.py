@@ -72,8 +72,8 @@ def _standing(call: Call, credential: Known) -> Outcome:
     return Outcome.ALLOWED
 
 
-def _first(*outcomes: Outcome) -> Outcome:
-    return next((each for each in outcomes if each is not Outcome.ALLOWED), Outcome.ALLOWED)
+def _first(outcome: Outcome, following: Outcome) -> Outcome:
+    return following if outcome is Outcome.ALLOWED else outcome
 
 
 def _websocket(call: WebSocketCall, credential: Known) -> str:

@@ -9,6 +9,7 @@ from tests.support.documents import Marks
 
 JOURNEYS = Marks("<!-- what `make bench` wrote: begins -->", "<!-- journeys end -->")
 WAITING = Marks("<!-- what `make bench ARGS=waiting` wrote: begins -->", "<!-- waiting ends -->")
+VERIFICATION = Marks("<!-- what `make bench ARGS=verification` wrote: begins -->", "<!-- verification ends -->")
 _STEPS = ("start", "two_factor_code", "secret_saved", "activate", "activation_code")
 _NAMES = ("(a) messages alone", "(b) the same commands", "(c) the real creation")
 

@@ -75,7 +75,15 @@ async def test_creating_an_api_key(page: Page, cast: Cast, visitors: Visitors) -
 
 @pytest.mark.prove
 async def test_a_key_that_exists(page: Page, cast: Cast, visitors: Visitors) -> None:
-    await cast.owner.active_api_key("Market maker", permissions=["trade", "funds_external"])
+    key = await cast.owner.active_api_key("Market maker", permissions=["trade", "funds_external"])
+    for outcome in ("allowed", "ip_not_allowed"):
+        await change(
+            cast.core,
+            """INSERT INTO credential_activity (credential_id, outcome, day, count, last_at, last_ip)
+               VALUES (%s, %s, current_date, 1204, now(), '2001:db8:85a3:8d3:1319:8a2e:370:7348')""",
+            key,
+            outcome,
+        )
     await cast.owner.inactive_api_key("Night bot", ip_whitelist="203.0.113.7 2001:db8::/48 198.51.100.0/24")
     owner = Management(page, cast.sms_owner)
     await visitors.sign_in(page, cast.sms_owner)
@@ -83,6 +91,7 @@ async def test_a_key_that_exists(page: Page, cast: Cast, visitors: Visitors) -> 
     await inspect(page)
     await owner.row("Market maker").get_by_role("link", name="Market maker", exact=True).click()
     await owner.sees("Market maker")
+    await expect(owner.panel).to_contain_text("Denied: IP address not on the whitelist")
     await inspect(page)
     await owner.press("Close")
     await owner.row("Night bot").get_by_role("link", name="Activate Night bot", exact=True).click()

@@ -17,7 +17,7 @@ _ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="session")
 def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
     found = Terminal(tmp_path_factory.mktemp("stack"))
-    ports = [f"--{name}-port={free_port()}" for name in ("api", "temporal", "ui", "postgres")]
+    ports = [f"--{name}-port={free_port()}" for name in ("api", "temporal", "ui", "postgres", "verifier")]
     # Many tests ask for codes of one account within the hour.
     environment = {**found.environment, "PYTHONUNBUFFERED": "1", "COUNTERSIGN_RULES__CODE_SENDS_PER_HOUR": "1000"}
     stack = subprocess.Popen(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from countersign.adapters.keyring import KeyRing, derive_ring
+from countersign.adapters.keyring import KeyRing, Purpose, derive_ring
 from countersign.adapters.ring_file import read_ring_file, replace_ring_file
 from countersign.adapters.ring_text import KeyRingInvalid, RingText
 from countersign.cli import app
@@ -24,6 +24,7 @@ from countersign.local.tcp_ports import free_port
 from countersign.local.temporal_server import EmbeddedTemporal
 from countersign.settings import Settings
 from countersign.storage.database import Database
+from countersign.verification.purposes import VERIFIER_PURPOSES
 from countersign.wiring import API_PURPOSES, WORKER_PURPOSES, held_purposes
 from tests.support.cast import Providers
 from tests.support.rings import Place
@@ -140,15 +141,17 @@ async def test_a_ring_from_the_environment_is_printed_if_asked_for_and_changed_b
     assert ops.ring == before
 
 
-@pytest.mark.parametrize(("kind", "purposes"), [("api", API_PURPOSES), ("worker", WORKER_PURPOSES)])
+@pytest.mark.parametrize(
+    ("kind", "purposes"), [("api", API_PURPOSES), ("worker", WORKER_PURPOSES), ("verifier", VERIFIER_PURPOSES)]
+)
 async def test_a_ring_is_derived_into_a_private_file_or_printed_if_asked_for(
-    ops: Ops, kind: str, purposes: frozenset[str], tmp_path: Path
+    ops: Ops, kind: str, purposes: frozenset[Purpose], tmp_path: Path
 ) -> None:
     file = tmp_path / "derived.json"
     said = await ops.run("derive", "--for", kind, "--to", str(file))
     printed = await ops.run("derive", "--for", kind, "--print")
 
-    expected = derive_ring(ops.ring, held_purposes(API_PURPOSES if kind == "api" else WORKER_PURPOSES))
+    expected = derive_ring(ops.ring, {*purposes, Purpose.KEY_CHECK})
     assert RingText.parse(read_ring_file(file)) == RingText.parse(printed.stdout) == expected
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     ops.shows_no_key(said.output + printed.output)

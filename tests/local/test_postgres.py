@@ -78,14 +78,17 @@ def test_a_folder_that_no_socket_fits_in_has_none(tmp_path: Path, name: str) -> 
     assert server.app_socket_url == server.app_url
 
 
-def test_granting_the_application_its_rights_can_be_repeated(running: EmbeddedPostgres) -> None:
+def test_granting_application_and_verifier_their_rights_can_be_repeated(running: EmbeddedPostgres) -> None:
     with psycopg.connect(running.owner_url) as connection:
         connection.execute("CREATE ROLE countersign_app NOLOGIN")
+        connection.execute("CREATE ROLE countersign_verifier NOLOGIN")
 
     for _ in range(2):
         running.grant_application()
 
     assert _one(running.app_url, "SELECT pg_has_role('countersign_app', 'MEMBER')") is True
+    assert _one(running.verifier_url, "SELECT pg_has_role('countersign_verifier', 'MEMBER')") is True
+    assert _one(running.verifier_url, "SELECT pg_has_role('countersign_app', 'MEMBER')") is False
 
 
 def test_the_address_that_is_shown_names_no_password(running: EmbeddedPostgres) -> None:

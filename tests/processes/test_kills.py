@@ -1,11 +1,16 @@
 """Kill -9 of any process in the middle of a creation: the same request goes on, and nothing happens twice."""
 
+import asyncio
 import random
 from collections import Counter
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
+from countersign.gateway_client import GatewayClient, VerifierUnavailable
+from countersign.local.sign_in import gateway_token
+from tests.support.customers import ApiKey, asked
+from tests.support.patience import eventually
 from tests.support.processes import Creation, RunningStack, wait_until
 
 _ALL = ["worker", "api", "temporal", "postgres"]
@@ -42,6 +47,37 @@ def _assert_done_once(stack: RunningStack, creation: Creation, name: str) -> Non
 
 def _mails(creation: Creation, name: str) -> list[str]:
     return [each["subject"] for each in creation.person.inbox() if each["channel"] == "mail" and name in each["text"]]
+
+
+async def test_a_killed_verifier_is_started_again_and_lets_in_what_was_let_in_before(stack: RunningStack) -> None:
+    key = await asyncio.to_thread(_active_key, stack)
+    token = await asyncio.to_thread(gateway_token, stack.settings)
+    async with GatewayClient(f"http://127.0.0.1:{stack.ports['VERIFIER_']}", token=token) as gateway:
+        assert (await gateway.verify([asked(key.rest())]))[0].allowed
+        await asyncio.to_thread(stack.kill, "verifier")
+
+        async def is_allowed() -> bool | None:
+            try:
+                return (await gateway.verify([asked(key.rest())]))[0].allowed
+            except VerifierUnavailable:
+                return None
+
+        assert await eventually(is_allowed, lambda found: found is not None)
+        sam = stack.person("sam")
+        await asyncio.to_thread(sam.call, "POST", f"/v1/api-keys/{key.id}/deactivations")
+        await eventually(is_allowed, lambda found: found is False)
+
+
+def _active_key(stack: RunningStack) -> ApiKey:
+    creation = stack.person("sam").begin("/v1/api-keys", {"name": f"gateway {uuid4().hex[:8]}"})
+    creation.until(lambda shown: shown["step"] == "two_factor_code")
+    creation.post("/two-factor-code", creation.code_body(creation.sent_code()))
+    secret = creation.reveal()
+    creation.post("/secret-saved")
+    creation.post("/activation", {"when": "now"})
+    creation.post("/activation-code", {"code": creation.sent_code()})
+    credential_id = UUID(creation.shown()["credential_id"])
+    return ApiKey(credential_id, credential_id, secret["api_key"], secret["api_secret"])
 
 
 @pytest.mark.parametrize(("after_code", "at_email"), [("worker", "postgres")])

@@ -8,7 +8,7 @@ from tests.support.processes import RunningStack
 def test_sigterm_ends_the_stack_with_every_process_and_the_next_start_finds_its_data(stack: RunningStack) -> None:
     before = stack.person("sam").get("/v1/audit-events")
     processes = stack.processes()
-    assert len(processes) >= 4
+    assert len(processes) >= 5
 
     assert stack.stop() == 0
 

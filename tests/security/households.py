@@ -92,6 +92,7 @@ async def _keep_a_key(cast: Cast, mark: str) -> None:
     sam = cast.sms_owner
     key = await sam.active_api_key(f"{mark} walked")
     ok(await sam.get(f"/api-keys/{key}"))
+    ok(await sam.get(f"/api-keys/{key}/activity"))
     edit = await sam.begin(f"/api-keys/{key}/edits", EDIT)
     await edit.skip(minutes=3)
     ok(await edit.post("/two-factor-code/resend"))
@@ -116,6 +117,7 @@ async def _keep_fix(cast: Cast, mark: str) -> None:
     decided(await decide(manager, name))
     fix = f"/fix-credentials/{shown['credential_id']}"
     ok(await sam.get(fix))
+    ok(await sam.get(f"{fix}/activity"))
     ok(await sam.post(f"{fix}/deactivations"))
     await sam.begin(f"{fix}/activations")
     decided(await decide(manager, name, "reject", reason=f"{mark} not agreed"))

@@ -133,6 +133,18 @@ async def test_gateways_are_told_when_revocations_may_have_been_missed(site: Sit
         assert await asyncio.wait_for(first, 5) == Lost()
 
 
+async def test_what_is_not_understood_is_taken_for_a_change_of_anything(
+    verifier: Served, gateway: GatewayClient, customer: Customer
+) -> None:
+    async with aclosing(gateway.revocations()) as news:
+        for rubbish in ("", "credential x 1 revoked", "account", "credential"):
+            told = asyncio.create_task(next_of(news))
+            await eventually(lambda: subscribers(verifier))
+            await customer.change("SELECT pg_notify('verification', %s)", rubbish)
+            assert await asyncio.wait_for(told, 5) == Lost()
+    assert verifier.verifier.follower.is_proven
+
+
 async def test_a_stream_that_breaks_off_is_told_as_lost_and_made_anew(site: Site, customer: Customer) -> None:
     key, port = await customer.api_key(), free_port()
     url = f"http://127.0.0.1:{port}"

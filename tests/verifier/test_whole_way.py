@@ -96,6 +96,6 @@ async def test_fix_credentials_open_their_session_once_the_account_manager_has_a
     answer = await eventually(lambda: gateway.verify_fix(**logon), lambda found: found.allowed)
     assert answer.session_type is SessionType.MARKET_DATA
     fix = f"/fix-credentials/{answer.credential_id}"
-    shown = await eventually(lambda: cast.owner.get(f"{fix}/activity"), lambda found: found.json()["days"])
+    shown = await eventually(lambda: cast.owner.get(f"{fix}/activity"), lambda found: found.json()["last_used_at"])
     assert {each["outcome"] for each in shown.json()["days"]} == {"allowed", "inactive"}
     assert (await cast.owner.get(fix)).json()["last_used_at"]
