@@ -15,7 +15,7 @@ from api.pages.rendering import is_fragment, panel
 from api.pages.visitors import UsedVisitor, Visitor
 from api.schemas import RequestOut
 from api.services import Services, UsedServices, now
-from countersign.domain.errors import NO_SUCH_REQUEST, DomainError, NotFound
+from countersign.domain.errors import DomainError, NotFound
 from countersign.domain.messages import AnyMessage
 from countersign.domain.requests import ChangeTo, Delivery, Journey, Step
 from countersign.effects.changing import issues_recovery_codes
@@ -164,7 +164,7 @@ async def viewed(http: Request, request_id: UUID, visitor: UsedVisitor, services
     # Asked of whoever looks at whatever id: a 403 for those that exist alone would tell which do.
     account_id = visitor.owner.account_id
     if stored is None or stored.account_id != account_id:
-        raise NotFound(NO_SUCH_REQUEST)
+        raise NotFound
     return Viewed(http, services, visitor, stored)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Literal
 
 from fastapi import APIRouter, Response
@@ -11,10 +11,12 @@ from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 
-from api.services import Services, UsedServices
+from api.services import Services, UsedServices, now
 
 router = APIRouter(tags=["Health"])
 _TIMEOUT = timedelta(seconds=2)
+# A worker that has nothing to do asks every minute; Temporal remembers one that was killed for five.
+_POLLED_WITHIN = timedelta(seconds=75)
 Health = Literal["up", "down"]
 DatabaseHealth = Literal["up", "read_only", "down"]
 
@@ -83,5 +85,6 @@ async def _worker(services: Services) -> None:
         task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
     )
     answer = await services.core.client.workflow_service.describe_task_queue(request, timeout=_TIMEOUT)
-    if not answer.pollers:
+    polled = [poller.last_access_time.ToDatetime(UTC) for poller in answer.pollers]
+    if not any(at > now() - _POLLED_WITHIN for at in polled):
         raise LookupError

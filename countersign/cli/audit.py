@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from countersign.auditing.verifying import Report
     from countersign.domain.audit_chain import Finding
     from countersign.settings import Settings
+    from countersign.storage.ledger import AuditEvent
 
 app = typer.Typer(no_args_is_help=True, help="For ops: audit trails, whether they are whole, and files of them.")
 
@@ -23,6 +24,7 @@ AccountId = Annotated[UUID | None, typer.Option("--account", metavar="ID", help=
 ToFile = Annotated[Path | None, typer.Option("--to", metavar="FILE", help="A new file.")]
 
 _MOST_LINES = 100
+_LOOKED_AT = 10_000
 
 
 @app.command()
@@ -47,6 +49,20 @@ def verify(
         raise typer.Exit(1)
     seconds = time.monotonic() - began
     typer.echo(f"Verified {_counts(report)} in {seconds:.1f} s ({report.events / seconds:,.0f} a second).")
+
+
+@app.command("list")
+def list_events(
+    account: Annotated[UUID, typer.Argument(metavar="ID", help="The account.")],
+    *,
+    event: Annotated[str | None, typer.Option(metavar="TEXT", help="Only those whose name has this in it.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+) -> None:
+    """List an account's newest events, the newest first: what happened, by whom and from where."""
+    from countersign.cli.output import console, events
+
+    found = [each for each in asyncio.run(_newest(account)) if event is None or event in each.event]
+    console().print(events(found[:limit]))
 
 
 @app.command()
@@ -120,6 +136,14 @@ def _verify(account: UUID | None, checkpoints: Path | None, archives: list[Path]
         return verifier.verify_files(archives, checkpoint_file=checkpoints)
     with snapshot(database_address(settings)) as trails:
         return verifier.verify_database(trails, account, checkpoint_file=checkpoints, archives=archives)
+
+
+async def _newest(account: UUID) -> "list[AuditEvent]":
+    from countersign.cli.server_side import opened
+    from countersign.storage import ledger
+
+    async with opened() as core, core.database.connection() as connection:
+        return await ledger.events(connection, account, before=None, limit=_LOOKED_AT)
 
 
 async def _checkpoint() -> int:

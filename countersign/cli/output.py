@@ -1,13 +1,16 @@
 """How commands print: tables for 80 columns, ids never broken, plain where there is no terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from pydantic_core import to_json
 from rich.console import Console
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from countersign.storage.ledger import AuditEvent
 
 _NARROWEST = 80
 
@@ -35,6 +38,18 @@ def fields(values: Mapping[str, Any]) -> Table:
     for name, value in values.items():
         if value not in (None, "", (), []):
             table.add_row(name, _text(value))
+    return table
+
+
+def events(found: "Iterable[AuditEvent]") -> Table:
+    """Return audit events: number, when and by whom and from where, what and how."""
+    table = listing("No.", "At / by / from", "Event")
+    for event in found:
+        actor = f"{event.actor_kind} {event.actor_id or ''}".strip()
+        origin = "\n".join(filter(None, (moment(event.at), actor, str(event.ip or ""))))
+        details = ", ".join(f"{name}: {value}" for name, value in event.details.items() if value)
+        table.add_row(str(event.number), origin, f"{event.event}\n{details}")
+    table.columns[2].no_wrap, table.columns[2].overflow = False, "fold"
     return table
 
 

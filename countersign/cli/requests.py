@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import typer
 
-from countersign.cli.output import console, fields, listing, moment, print_json
+from countersign.cli.output import console, events, fields, listing, moment, print_json
 
 if TYPE_CHECKING:
     from api.schemas import RequestOut
@@ -77,14 +77,14 @@ def find(
 @app.command()
 def show(request_id: RequestId, *, as_json: AsJson = False) -> None:
     """Show a request with its code deliveries and audit events."""
-    request, deliveries, events = asyncio.run(_read(request_id))
+    request, deliveries, happened = asyncio.run(_read(request_id))
     if as_json:
-        print_json({"request": request, "code_deliveries": deliveries, "audit_events": events})
+        print_json({"request": request, "code_deliveries": deliveries, "audit_events": happened})
         return
     out = console()
     out.print(fields(request))
     _print_deliveries(deliveries)
-    _print_events(events)
+    _print_events(happened)
 
 
 @app.command()
@@ -144,10 +144,10 @@ async def _read(request_id: UUID) -> tuple[dict[str, Any], "list[CodeDelivery]",
     async with opened() as core, core.database.connection() as connection:
         request = await _find(core, request_id)
         deliveries = await oversight.deliveries_of(connection, request_id)
-        events = await oversight.events_of(connection, request)
+        happened = await oversight.events_of(connection, request)
     # What owners are told wins: past its deadline a request has ended, whoever sleeps.
     stored = request.model_dump(exclude={"name_key", "reveal_challenge", "user_id"})
-    return {**stored, **_shown(core, request).model_dump()}, deliveries, events
+    return {**stored, **_shown(core, request).model_dump()}, deliveries, happened
 
 
 async def _cancel(request_id: UUID, reason: str | None) -> str:
@@ -239,13 +239,7 @@ def _delivered(send: "CodeDelivery") -> str:
     return f"{send.delivery} at try {send.tries}" if send.tries else str(send.delivery)
 
 
-def _print_events(events: "list[AuditEvent]") -> None:
-    table = listing("No.", "At / by", "Event")
-    for event in events:
-        actor = f"{event.actor_kind} {event.actor_id or ''}".strip()
-        details = ", ".join(f"{name}: {value}" for name, value in event.details.items() if value)
-        table.add_row(str(event.number), f"{moment(event.at)}\n{actor}", f"{event.event}\n{details}")
-    table.columns[2].no_wrap, table.columns[2].overflow = False, "fold"
+def _print_events(found: "list[AuditEvent]") -> None:
     out = console()
     out.print()
-    out.print(table)
+    out.print(events(found))

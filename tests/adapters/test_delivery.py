@@ -49,8 +49,9 @@ async def mail(sendgrid: SendGridStandIn) -> AsyncIterator[SendGridMail]:
 
 
 async def test_a_text_message_reaches_twilio_with_our_credentials(sms: TwilioSms, twilio: TwilioStandIn) -> None:
-    await sms.send_sms(to=PHONE, text=TEXT, key="k1")
+    message_id = await sms.send_sms(to=PHONE, text=TEXT, key="k1")
     [request] = twilio.received
+    assert message_id == f"SM{1:032}"
     assert request.path == "/2010-04-01/Accounts/AC1/Messages.json"
     assert request.body == {"To": PHONE, "From": "+15005550006", "Body": TEXT}
     assert request.headers["Authorization"].startswith("Basic ")
@@ -71,7 +72,7 @@ async def test_it_can_send_again_after_it_was_closed(sms: TwilioSms, twilio: Twi
 async def test_a_mail_reaches_sendgrid_with_its_key_and_without_tracking(
     mail: SendGridMail, sendgrid: SendGridStandIn
 ) -> None:
-    await mail.send_mail(to=ADDRESS, mail=MAIL, key="notice/7")
+    assert await mail.send_mail(to=ADDRESS, mail=MAIL, key="notice/7") == "message-1"
     [request] = sendgrid.received
     assert request.path == "/v3/mail/send"
     assert request.headers["Authorization"] == f"Bearer {API_KEY}"

@@ -29,6 +29,21 @@ def test_a_checkpoint_is_written_when_something_is_new_and_stands_in_the_file_to
     assert str(SUMMIT.id) in last["document"] or json.loads(last["document"])["heads"] != []
 
 
+def test_the_newest_events_of_an_account_are_listed_with_who_and_where_from_and_may_be_narrowed(
+    terminal: Terminal,
+) -> None:
+    request = terminal.asked_for_activation()
+    account = terminal.run("requests", "show", request["id"]).split("account_id")[1].split()[0]
+
+    all_of_them = terminal.run("audit", "list", account)
+    asked = terminal.run("audit", "list", account, "--event", "account-manager:asked", "--limit", "1")
+
+    assert {"request:opened", "two-factor:passed"} <= set(all_of_them.split())
+    assert "127.0.0.1" in all_of_them
+    assert asked.count("account-manager:") == 1
+    assert max(map(len, all_of_them.splitlines())) <= 80
+
+
 def test_an_export_is_verified_by_itself_and_holds_no_secret(terminal: Terminal, tmp_path: Path) -> None:
     file = tmp_path / "export.jsonl"
 

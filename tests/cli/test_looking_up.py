@@ -39,6 +39,13 @@ def test_who_is_not_there_is_told_as_such_and_no_pattern_finds_everybody(termina
     assert people(terminal, "%") == []
 
 
+def test_an_account_is_shown_with_its_owners_and_who_looks_after_it(terminal: Terminal) -> None:
+    shown = terminal.run("accounts", "show", account_of(terminal, "sam"))
+
+    for line in ("owners", "Sam", "Olivia", "account managers", "Amy"):
+        assert line in shown
+
+
 @pytest.mark.parametrize("what", ["name", "id", "credential_id", "account"])
 def test_a_request_is_found_by_its_session_name_an_account_or_an_id(
     terminal: Terminal, waiting: dict[str, Any], what: str

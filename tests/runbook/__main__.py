@@ -5,6 +5,7 @@ Without ``--write`` it tells which commands print something else than stands in 
 
 import argparse
 import sys
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +16,8 @@ from tests.runbook.masking import shape_of
 from tests.runbook.playing import Player, Scene
 from tests.runbook.town import town
 
+Outputs = list[list[str]]
+
 
 def scene_of(entry: Entry) -> Scene:
     """Return what brings the entry's situation about; raises ``AttributeError`` where there is none."""
@@ -24,18 +27,21 @@ def scene_of(entry: Entry) -> Scene:
     return scene
 
 
-def carry_out(wanted: set[str], folder: Path) -> dict[str, list[list[str]]]:
-    """Play the wanted entries, all if none is named, on one stack; return what their commands printed."""
-    outputs = {}
+def carry_out(wanted: set[str], folder: Path) -> Iterator[tuple[str, Outputs]]:
+    """Play the wanted entries, all if none is named, on one stack; yield each with what its commands printed."""
     with town(folder) as place:
         for entry in entries(RUNBOOK.read_text(encoding="utf-8")):
             if entry.blocks and (not wanted or entry.anchor in wanted):
                 sys.stderr.write(f"{entry.anchor}\n")
-                outputs[entry.anchor] = Player(place).play(entry, scene_of(entry))
-    return outputs
+                yield entry.anchor, Player(place).play(entry, scene_of(entry))
 
 
-def differences(outputs: dict[str, list[list[str]]]) -> list[str]:
+def write(anchor: str, outputs: Outputs) -> None:
+    """Put what an entry's commands printed into the runbook."""
+    rewrite(RUNBOOK, lambda entry: with_outputs(entry, outputs) if entry.anchor == anchor else entry.text)
+
+
+def differences(outputs: dict[str, Outputs]) -> list[str]:
     """Return the commands that print something else than the runbook shows."""
     found = []
     for entry in entries(RUNBOOK.read_text(encoding="utf-8")):
@@ -53,13 +59,12 @@ def main() -> int:
     options.add_argument("--write", action="store_true", help="put what was printed into the runbook")
     given = options.parse_args()
     with TemporaryDirectory(prefix="runbook-") as folder:
-        outputs = carry_out(set(given.anchors), Path(folder))
-    if given.write:
-        rewrite(
-            RUNBOOK, lambda entry: with_outputs(entry, outputs[entry.anchor]) if entry.anchor in outputs else entry.text
-        )
-        return 0
-    found = differences(outputs)
+        played = carry_out(set(given.anchors), Path(folder))
+        if given.write:
+            for anchor, outputs in played:
+                write(anchor, outputs)
+            return 0
+        found = differences(dict(played))
     sys.stdout.write("\n\n".join(found))
     return 1 if found else 0
 

@@ -11,16 +11,18 @@ _KEY_ID = re.compile(r"\bk\d{8}-[0-9a-f]{6}\b")
 _SESSION_NAME = re.compile(r"\bCS-(T|MD)(?:-[0-9A-Z]{4}){3}\b")
 _PUBLIC_ID = re.compile(r"\bcsk_[0-9A-Za-z]+")
 _SHA = re.compile(r"\b[0-9a-f]{64}\b")
-_WIDTH = 110
+_WIDTH = 200
 _PLAIN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), shown)
     for pattern, shown in (
         (r"20\d\d-\d\d-\d\d([T ])\d\d:\d\d:\d\d(?:[.,]\d+)?", r"2026-11-27\g<1>10:15:42"),
         (r"20\d\d-\d\d-\d\d \d\d:\d\d(?!:)", "2026-11-27 10:15"),
-        (r"\b(?:\d+ (?:seconds?|minutes?|hours?) (?:ago|from now)|now)\b", "moments ago"),
+        (r"\b(?:\d+ (?:seconds?|minutes?|hours?) (?:ago|from now))\b", "moments ago"),
         (r"\b\d+\.\d+ s \([\d,]+ a second\)", "0.4 s (5,000 a second)"),
         (r"\bSM0{20,}(\d+)\b", r"SM0000000000000000000000000000\1"),
-        (r"took \d+\.\d+ s", "took 0.4 s"),
+        (r"\b(\d+\.\d)\d+\b", r"\1"),
+        (r"\b\d+@[\w.-]+", "4711@worker"),
+        (r"\b20\d{6}T\d{12}\b", "20261127T101542000000"),
     )
 )
 

@@ -7,6 +7,8 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from uuid import UUID
 
+import httpx
+
 from countersign.adapters.keyring import Purpose, new_key_ring_json
 from countersign.domain.audit import canonical
 from countersign.local.files import write_private
@@ -28,8 +30,8 @@ def api_is_down(town: Town) -> Iterator[Variables]:
 
 def worker_is_down(town: Town) -> Iterator[Variables]:
     with town.still("worker"):
-        # Every page says so when no worker was at work for twelve seconds.
-        time.sleep(15)
+        # A worker that has nothing to do asks Temporal for work once a minute.
+        wait_until(lambda: httpx.get(f"{town.stack.url}/readyz").json()["worker"] == "down", patience=120)
         yield {}
     time.sleep(6)
     yield {}
@@ -52,7 +54,7 @@ def database_is_full_or_read_only(town: Town) -> Iterator[Variables]:
               WHERE datname = 'countersign' AND pid <> pg_backend_pid()"""
     read_only = "ALTER DATABASE countersign SET default_transaction_read_only = on"
     town.change(read_only, drop, as_superuser=True)
-    time.sleep(1)
+    wait_until(lambda: httpx.get(f"{town.stack.url}/readyz").json()["database"] == "read_only")
     yield {}
     town.change(
         "SET default_transaction_read_only = off",
@@ -147,6 +149,7 @@ def restore_from_a_backup(town: Town) -> Iterator[Variables]:
     folder = town.folder / "backup"
     yield {"FOLDER": str(folder)}
     town.key("after the backup").sent()
+    _countersign(town, "audit", "checkpoint")
     town.stack.stop()
     checkpoints = town.stack.data / "audit-checkpoints.jsonl"
     old = town.folder / "checkpoints-of-before.jsonl"

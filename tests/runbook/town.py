@@ -106,6 +106,19 @@ class Town:
                 if psutil.pid_exists(process.pid):
                     process.resume()
 
+    @contextmanager
+    def without(self, name: str) -> Iterator[None]:
+        """Have a process killed, and nobody to start it again."""
+        assert self.stack.process is not None
+        supervisor = psutil.Process(self.stack.process.pid)
+        killed = self.stack.find(name)
+        supervisor.suspend()
+        killed.kill()
+        try:
+            yield
+        finally:
+            supervisor.resume()
+
     def restart(self, **more: str) -> None:
         """Stop the stack as Ctrl-C does, and start it with more settings."""
         self.stack.stop()

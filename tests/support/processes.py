@@ -220,8 +220,8 @@ class Creation:
         return dict(self.post("/secret", {"reveal_verifier": self.verifier}))
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+def wait_until(condition: Callable[[], bool], *, patience: float = _PATIENCE_SECONDS) -> None:
+    deadline = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
