@@ -21,6 +21,7 @@ from countersign.dispatch.start import start_workflow
 from countersign.domain.errors import (
     IdempotencyKeyReused,
     IssuingFrozen,
+    IssuingSuspended,
     NotFound,
     RequestOpen,
     SmsSuspended,
@@ -43,6 +44,7 @@ START_ERRORS = (
     *OWNER_ERRORS,
     TwoFactorNotEnabled,
     IssuingFrozen,
+    IssuingSuspended,
     TooManyRequests,
     *SEND_ERRORS,
     IdempotencyKeyReused,

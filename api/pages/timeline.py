@@ -111,6 +111,7 @@ _PLAIN: dict[str, str] = {
     AuditTag.MANAGER_REMINDED: "Account manager was reminded",
     AuditTag.MANAGER_ASSIGNED: "An account manager was assigned to the account",
     AuditTag.MANAGER_WITHDRAWN: "An account manager no longer looks after the account",
+    AuditTag.STOPPED_BY_OPS: "Stopped in an emergency",
     AuditTag.ISSUING_THAWED: "Issuing was allowed again",
     AuditTag.USER_CHANGED: "Changed how a person is reached or confirms",
     AuditTag.SESSION_BEGUN: "Signed in",

@@ -15,6 +15,7 @@ from countersign.domain.errors import (
     CodeExpired,
     InvalidLink,
     IssuingFrozen,
+    IssuingSuspended,
     NotAtThisStep,
     NotFound,
     NotTheRequester,
@@ -44,7 +45,7 @@ router = APIRouter(prefix="/v1/requests", tags=["Requests"])
 
 _ERRORS = (*OWNER_ERRORS, NotFound)
 _MESSAGE_ERRORS = (*_ERRORS, NotTheRequester, RequestClosed, NotAtThisStep)
-_CODE_ERRORS = (*_MESSAGE_ERRORS, WrongCode, CodeExpired, TooManyWrongCodes, IssuingFrozen)
+_CODE_ERRORS = (*_MESSAGE_ERRORS, WrongCode, CodeExpired, TooManyWrongCodes, IssuingFrozen, IssuingSuspended)
 _TWO_FACTOR_ERRORS = (*_CODE_ERRORS, CodeAlreadyUsed, RevealChallengeMissing, *SEND_ERRORS)
 _RESEND_ERRORS = (*_MESSAGE_ERRORS, ResendTooEarly, *SEND_ERRORS)
 _REVEAL_ERRORS = (*_ERRORS, NotTheRequester, NotAtThisStep, RevealRefused, SecretGone)
@@ -109,7 +110,9 @@ async def acknowledge_secret(addressed: UsedRequest) -> RequestOut:
     return await addressed.send(SecretSaved(actor=addressed.owner.actor))
 
 
-@router.post("/{request_id}/activation", responses=documented(*_MESSAGE_ERRORS, TooManyCodes, IssuingFrozen))
+@router.post(
+    "/{request_id}/activation", responses=documented(*_MESSAGE_ERRORS, TooManyCodes, IssuingFrozen, IssuingSuspended)
+)
 async def choose_activation(body: ActivationIn, addressed: UsedRequest) -> RequestOut:
     """ACTIVATE or ACTIVATE LATER."""
     actor = addressed.owner.actor
@@ -125,7 +128,7 @@ async def enter_activation_code(body: CodeIn, addressed: UsedRequest) -> Request
 @router.post(
     "/{request_id}/activation-link",
     dependencies=_CODES,
-    responses=documented(*_MESSAGE_ERRORS, InvalidLink, IssuingFrozen),
+    responses=documented(*_MESSAGE_ERRORS, InvalidLink, IssuingFrozen, IssuingSuspended),
 )
 async def follow_activation_link(body: LinkIn, addressed: UsedRequest) -> RequestOut:
     """Press the button on the page that the mail's link opens."""

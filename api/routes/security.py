@@ -20,6 +20,7 @@ from api.security_schemas import (
 from api.services import OWNER_ERRORS, UsedOwner, UsedServices, limited, now
 from countersign.domain.errors import (
     IssuingFrozen,
+    IssuingSuspended,
     NotAtThisStep,
     NotFound,
     NothingChanged,
@@ -38,7 +39,7 @@ from countersign.effects.security import TwoFactorChange
 router = APIRouter(prefix="/v1", tags=["Account security"])
 
 _ERRORS = (*OWNER_ERRORS, NotFound, NotTheRequester, RequestClosed, NotAtThisStep)
-_CODE_ERRORS = (WrongCode, TooManyWrongCodes, *SEND_ERRORS, IssuingFrozen, RevealChallengeMissing)
+_CODE_ERRORS = (WrongCode, TooManyWrongCodes, *SEND_ERRORS, IssuingFrozen, IssuingSuspended, RevealChallengeMissing)
 _CODES = [limited(Quota.CODES)]
 
 

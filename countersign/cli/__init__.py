@@ -9,7 +9,7 @@ from typing import NoReturn
 import typer
 
 from countersign import logs
-from countersign.cli import audit, credentials, fix, keys, notices, requests, staff, versions
+from countersign.cli import audit, credentials, fix, issuance, keys, notices, requests, staff, stop, versions
 from countersign.cli.accounts import accounts_app, users_app
 from countersign.cli.backup import backup, restore
 from countersign.cli.demo import demo
@@ -78,6 +78,8 @@ for command in (
 users_app.command()(staff.find)
 users_app.command()(staff.add)
 groups = {
+    "stop": stop.app,
+    "issuance": issuance.app,
     "requests": requests.app,
     "notices": notices.app,
     "credentials": credentials.app,

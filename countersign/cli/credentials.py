@@ -9,7 +9,6 @@ from countersign.cli.output import console, fields, print_json
 
 if TYPE_CHECKING:
     from countersign.storage.credentials import Credential
-    from countersign.wiring import Parts
 
 app = typer.Typer(no_args_is_help=True, help="For ops: any account's API keys and FIX credentials.")
 
@@ -36,9 +35,10 @@ def deactivate(credential: Named) -> None:
 
 async def _show(text: str) -> "Credential":
     from countersign.cli.server_side import opened
+    from countersign.effects.naming import credential_called
 
-    async with opened() as core:
-        return await _find(core, text)
+    async with opened() as core, core.database.connection() as connection:
+        return await credential_called(connection, text)
 
 
 async def _deactivate(text: str) -> str:
@@ -46,22 +46,12 @@ async def _deactivate(text: str) -> str:
 
     from countersign.cli.server_side import OPS, opened
     from countersign.effects.deactivation import deactivate_found
+    from countersign.effects.naming import credential_called
 
     async with opened() as core:
-        found = await _find(core, text)
+        async with core.database.connection() as connection:
+            found = await credential_called(connection, text)
         async with core.desk.on_account(found.account_id, at=datetime.now(UTC), actor=OPS) as work:
             after, ended = await deactivate_found(work, found)
     told = f"{found.id} of account {found.account_id} is {after.status if after else 'discarded'}."
     return f"{told}\nEnded {ended.workflow_id}." if ended else told
-
-
-async def _find(core: "Parts", text: str) -> "Credential":
-    from countersign.domain.errors import NotFound
-    from countersign.domain.secrets import normalize_session_name
-    from countersign.storage import looking_up
-
-    async with core.database.connection() as connection:
-        for written in (text.strip(), normalize_session_name(text)):
-            if found := await looking_up.credential(connection, written):
-                return found[0]
-    raise NotFound("There are no such credentials.")

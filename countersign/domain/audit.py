@@ -45,6 +45,7 @@ class AuditTag(StrEnum):
     DECISION_REFUSED = "account-manager:decision-refused"
     ISSUING_FROZEN = "account:issuing-frozen"
     ISSUING_THAWED = "account:issuing-thawed"
+    STOPPED_BY_OPS = "ops:stopped"
     USER_CHANGED = "user:changed"
     USER_CHANGE_STOPPED = "user:change-stopped"
     SESSION_BEGUN = "session:begun"

@@ -203,6 +203,12 @@ class IssuingFrozen(Forbidden):
     slug = "issuing-frozen"
 
 
+class IssuingSuspended(Forbidden):
+    """The exchange issues and activates no credentials at present."""
+
+    slug = "issuing-suspended"
+
+
 class NotTheRequester(Forbidden):
     """Only the person who began this request may do that."""
 
@@ -236,6 +242,12 @@ class Conflict(DomainError):
 
     slug = "conflict"
     status = 409
+
+
+class NotConfirmed(Conflict):
+    """The number that confirms it is not the one that was counted."""
+
+    slug = "not-confirmed"
 
 
 class NameTaken(Conflict):

@@ -2,12 +2,24 @@
 
 from uuid import UUID
 
-from countersign.domain.errors import Forbidden, IssuingFrozen, NotTheRequester, PrimeLiquidityRequired
+from countersign.domain.errors import (
+    Forbidden,
+    IssuingFrozen,
+    IssuingSuspended,
+    NotTheRequester,
+    PrimeLiquidityRequired,
+)
+from countersign.domain.freezing import HouseFreeze
 from countersign.domain.messages import ActorKind
 from countersign.domain.people import Role
 from countersign.effects.work import Work
 from countersign.storage import accounts
 from countersign.storage.requests import Request
+
+_NOTHING_IS_LOST = (
+    "Nothing is lost: active credentials go on working, and you can still deactivate them. "
+    "Try again later; your account manager knows when."
+)
 
 
 async def require_owner(work: Work, user_id: UUID) -> None:
@@ -48,9 +60,18 @@ async def require_manager(work: Work, user_id: UUID) -> None:
 
 
 def require_thawed(work: Work) -> None:
-    """Raise ``IssuingFrozen`` while issuing is frozen for the account."""
+    """Raise ``IssuingFrozen`` while issuing is frozen for the account, ``IssuingSuspended`` while it all is."""
     if work.account.frozen_at is not None:
         raise IssuingFrozen
+    if work.account.house_freeze is HouseFreeze.ALL:
+        raise IssuingSuspended(_NOTHING_IS_LOST)
+
+
+def require_beginning(work: Work) -> None:
+    """Raise the same, and ``IssuingSuspended`` while what is open may go on and nothing new may begin."""
+    require_thawed(work)
+    if work.account.house_freeze is not HouseFreeze.NONE:
+        raise IssuingSuspended(_NOTHING_IS_LOST)
 
 
 async def require_asker(work: Work, user_id: UUID) -> None:

@@ -9,14 +9,12 @@ from datetime import datetime
 from uuid import UUID
 
 from countersign.domain.audit import AuditTag
-from countersign.domain.credentials import CredentialKind, CredentialStatus
 from countersign.domain.messages import Actor
-from countersign.domain.requests import Outcome
-from countersign.effects.deactivation import switch_off
-from countersign.effects.ending import end_from_outside, end_overdue_from_outside
+from countersign.effects.deactivation import switch_off_all
+from countersign.effects.ending import end_all_from_outside
 from countersign.effects.notices import tell_owners
-from countersign.effects.work import Desk, Work, found
-from countersign.storage import accounts, credentials, recovery_codes, requests, sessions
+from countersign.effects.work import Desk, Work
+from countersign.storage import accounts, recovery_codes, requests, sessions
 
 _REASON = "the account's record of the time since was lost"
 _EVERY = 10_000
@@ -50,19 +48,12 @@ async def contain(desk: Desk, account_id: UUID, *, at: datetime, actor: Actor) -
 
 async def _end_requests(work: Work) -> int:
     under_way = await requests.of_account(work.connection, work.account.id, only_open=True, limit=_EVERY)
-    for request in under_way:
-        if not await end_overdue_from_outside(work, request):
-            await end_from_outside(work, request, Outcome.CANCELLED, reason=_REASON)
+    await end_all_from_outside(work, under_way, reason=_REASON)
     return len(under_way)
 
 
 async def _switch_off(work: Work) -> int:
-    count = 0
-    for kind in CredentialKind:
-        for credential in await credentials.of_account(work.connection, account_id=work.account.id, kind=kind):
-            if credential.status is CredentialStatus.ACTIVE:
-                await switch_off(work, credential)
-                off = await credentials.get(work.connection, account_id=work.account.id, credential_id=credential.id)
-                await tell_owners(work, "credential_deactivated", found(off), reason=_REASON)
-                count += 1
-    return count
+    off = await switch_off_all(work)
+    for credential in off:
+        await tell_owners(work, "credential_deactivated", credential, reason=_REASON)
+    return len(off)

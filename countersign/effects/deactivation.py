@@ -50,3 +50,16 @@ async def switch_off(work: Work, credential: Credential) -> None:
     status = move(credential.status, CredentialStatus.INACTIVE)
     await credentials.change(work.connection, credential_id=credential.id, version=credential.version, status=status)
     work.audit(AuditTag.CREDENTIAL_STATUS, credential_id=credential.id, before=credential.status, after=status)
+
+
+async def switch_off_all(work: Work) -> list[Credential]:
+    """Make every active credential of the account inactive, and return them as they are then."""
+    off = await credentials.switch_off_all(work.connection, work.account.id)
+    for credential in off:
+        work.audit(
+            AuditTag.CREDENTIAL_STATUS,
+            credential_id=credential.id,
+            before=CredentialStatus.ACTIVE,
+            after=credential.status,
+        )
+    return off

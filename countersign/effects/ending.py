@@ -1,5 +1,6 @@
 """How requests end, and what that does to the credential."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from countersign.domain.audit import AuditTag
@@ -57,6 +58,13 @@ async def end_overdue_from_outside(work: Work, request: Request) -> bool:
         return False
     await end_from_outside(work, request, EXPIRY_OUTCOME[request.step], reason=_TIME_RAN_OUT)
     return True
+
+
+async def end_all_from_outside(work: Work, under_way: Iterable[Request], *, reason: str) -> None:
+    """Cancel these requests without their workflows; those whose time had run out end as such."""
+    for request in under_way:
+        if not await end_overdue_from_outside(work, request):
+            await end_from_outside(work, request, Outcome.CANCELLED, reason=reason)
 
 
 def is_overdue(request: Address, *, at: datetime) -> bool:

@@ -22,7 +22,7 @@ from countersign.storage.requests import Request
 
 _KIND_LABELS = {CredentialKind.API_KEY: "API key", CredentialKind.FIX: "FIX credentials"}
 _SESSION_LABELS = {None: "", SessionType.TRADE: "trade", SessionType.MARKET_DATA: "market data"}
-
+_NAMED = 20
 
 _NAMELESS = {
     ActorKind.USER: "A user",
@@ -78,6 +78,19 @@ async def tell_owners_of_freeze(work: Work, *, request_id: UUID) -> None:
     """Mail every owner that issuing is frozen."""
     told = await _owners(work)
     await _tell(work, told.ids, "issuing_frozen", _common(work, told.actor_name), request_id=request_id)
+
+
+async def tell_owners_of_ops_freeze(work: Work) -> None:
+    """Mail every owner that ops froze issuing."""
+    told = await _owners(work)
+    await _tell(work, told.ids, "issuing_frozen_by_ops", _common(work, told.actor_name), request_id=None)
+
+
+async def tell_owners_of_stop(work: Work, *, names: list[str], ended: int) -> None:
+    """Mail every owner that ops stopped the account: one mail, however many credentials went off."""
+    told = await _owners(work)
+    context = {**_common(work, told.actor_name), "names": names[:_NAMED], "more": len(names[_NAMED:]), "ended": ended}
+    await _tell(work, told.ids, "account_stopped", context, request_id=None)
 
 
 async def tell(work: Work, recipients: Iterable[UUID], event: str) -> None:
@@ -171,6 +184,7 @@ def _common(work: Work, actor_name: str | None) -> dict[str, Any]:
 
 
 def _called(kind: ActorKind, name: str | None) -> str:
-    if name is None:
+    # Who of ops it was stands in the trail; customers deal with the exchange.
+    if name is None or kind is ActorKind.OPS:
         return _NAMELESS[kind]
     return f"{_NAMELESS[kind]} to {name}" if kind is ActorKind.MAIL_LINK else name

@@ -26,7 +26,7 @@ from countersign.domain.requests import Journey
 from countersign.domain.secrets import new_session_name
 from countersign.domain.trading_limits import parse_trading_limits
 from countersign.domain.whitelist import parse_whitelist
-from countersign.effects.authority import require_asker, require_role, require_thawed
+from countersign.effects.authority import require_asker, require_beginning, require_role
 from countersign.effects.codes import TWO_FACTOR_CHANNELS, require_sends_left
 from countersign.effects.ending import end_overdue_from_outside
 from countersign.effects.granting import SaidLimits, granted, is_changed, lets_do_more, limits_after
@@ -154,6 +154,7 @@ async def activate_fix_credentials(work: Work, user_id: UUID, credential_id: UUI
     """Open the wait for an account manager who activates inactive FIX credentials."""
     credential = await find_credential(work, credential_id, kind=CredentialKind.FIX)
     await require_asker(work, user_id)
+    require_beginning(work)
     credential = await _with_none_open(work, credential)
     _require_inactive(credential)
     new = _about(credential, user_id=user_id, journey=Journey.ACTIVATE_FIX, method=TwoFactorMethod.NONE)
@@ -231,7 +232,7 @@ async def open_request(work: Work, new: NewRequest) -> Request:
 async def _require_ready(work: Work, user_id: UUID) -> TwoFactorMethod:
     user = found(await users.caller(work.connection, user_id, account_id=work.account.id))
     require_role(work, user.role)
-    require_thawed(work)
+    require_beginning(work)
     if user.two_factor_method is TwoFactorMethod.NONE:
         raise TwoFactorNotEnabled
     await require_sends_left(work, TWO_FACTOR_CHANNELS[user.two_factor_method])

@@ -143,6 +143,15 @@ async def change(
     return await one(connection, Credential, query, values)
 
 
+async def switch_off_all(connection: Connection, account_id: UUID) -> list[Credential]:
+    """Make every active credential of the account inactive; return them as they are then, by name."""
+    query = f"""WITH changed AS (
+                    UPDATE credentials SET status = 'inactive', version = version + 1, changed_at = now()
+                    WHERE account_id = %s AND status = 'active' RETURNING {COLUMNS})
+                SELECT {COLUMNS} FROM changed ORDER BY name, id"""
+    return await many(connection, Credential, query, (account_id,))
+
+
 async def activated_by(connection: Connection, *, account_id: UUID, user_id: UUID, since: datetime) -> list[Credential]:
     """Return the account's active credentials that requests of the user's activated since then."""
     query = f"""SELECT {COLUMNS} FROM credentials c WHERE account_id = %s AND status = 'active' AND EXISTS (

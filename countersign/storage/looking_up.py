@@ -7,6 +7,8 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from countersign.domain.people import Role, TwoFactorMethod
+from countersign.storage import accounts
+from countersign.storage.accounts import Account
 from countersign.storage.credentials import COLUMNS, Credential
 from countersign.storage.database import Connection, many
 
@@ -82,6 +84,12 @@ async def credential(connection: Connection, text: str) -> list[Credential]:
                 UNION SELECT {COLUMNS} FROM credentials WHERE name = %(text)s AND kind = 'fix'
                 UNION SELECT {COLUMNS} FROM credentials WHERE id = %(id)s"""
     return await many(connection, Credential, query, {"text": text, "id": _uuid(text)})
+
+
+async def accounts_called(connection: Connection, text: str) -> list[Account]:
+    """Return the accounts with that id or name, in whatever case it is written."""
+    query = f"SELECT {accounts.COLUMNS} FROM accounts a WHERE a.id = %(id)s OR lower(a.name) = lower(%(text)s) LIMIT 2"
+    return await many(connection, Account, query, {"text": text, "id": _uuid(text)})
 
 
 def _uuid(text: str) -> UUID | None:

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from countersign.domain.credentials import CredentialStatus, SessionType
 from countersign.domain.requests import Journey, Step
+from countersign.storage import accounts
 from countersign.storage.accounts import Account
 from countersign.storage.database import Connection, many, one
 
@@ -62,7 +63,7 @@ _ENTRY = """SELECT c.name AS session_name, c.session_type, a.id AS account_id, a
 
 async def accounts_of(connection: Connection, manager: UUID) -> list[Account]:
     """Return the accounts that the account manager looks after, by name."""
-    query = """SELECT a.id, a.name, a.prime_liquidity, a.wrong_codes_in_a_row, a.frozen_at
+    query = f"""SELECT {accounts.COLUMNS}
                FROM account_manager_assignments m JOIN accounts a ON a.id = m.account_id
                WHERE m.user_id = %s ORDER BY a.name, a.id"""
     return await many(connection, Account, query, (manager,))

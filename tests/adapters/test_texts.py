@@ -18,7 +18,10 @@ NOTICES = [
     "activation_rejected",
     "request_closed",
     "issuing_frozen",
+    "issuing_frozen_by_ops",
+    "account_stopped",
 ]
+OF_ACCOUNTS = {"issuing_frozen", "issuing_frozen_by_ops", "account_stopped"}
 NOTICE: dict[str, Any] = {
     "account_name": "Acme & Co",
     "kind_label": "API key",
@@ -33,6 +36,9 @@ NOTICE: dict[str, Any] = {
     "at": "1 March 2026, 12:00 UTC",
     "actor_name": "Olivia Owner",
     "reason": "wrong session",
+    "names": ["bot", "CS-T-7K4M-9QXR"],
+    "more": 0,
+    "ended": 0,
     "settings_url": "https://example.com/api-keys?x=1&y=2",
 }
 FIX = NOTICE | {
@@ -91,7 +97,7 @@ def test_every_notice_names_the_account_the_time_and_where_to_act(event: str, co
     assert "If " in mail.text.split("\n\n")[-1]
 
 
-@pytest.mark.parametrize("event", [event for event in NOTICES if event != "issuing_frozen"])
+@pytest.mark.parametrize("event", [event for event in NOTICES if event not in OF_ACCOUNTS])
 def test_every_notice_about_a_credential_shows_what_it_can_do(event: str) -> None:
     text = render_mail(event, NOTICE).text
     assert "API key: bot" in text

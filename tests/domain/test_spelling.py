@@ -7,6 +7,7 @@ import pytest
 from countersign.domain.audit import AuditTag
 from countersign.domain.credentials import CredentialKind, CredentialStatus, SessionType
 from countersign.domain.errors import BY_SLUG
+from countersign.domain.freezing import HouseFreeze
 from countersign.domain.messages import ActorKind
 from countersign.domain.people import Role, TwoFactorMethod
 from countersign.domain.permissions import Permission
@@ -20,7 +21,7 @@ WORDS: dict[type[StrEnum], str] = {
         "two-factor:recovery-code-used two-factor:recovery-codes-shown code:wrong code:requested "
         "credential:created credential:edited credential:status secret:shown secret:saved activation:chosen "
         "account-manager:asked account-manager:reminded account-manager:decided "
-        "account-manager:decision-refused account:issuing-frozen account:issuing-thawed user:changed "
+        "account-manager:decision-refused account:issuing-frozen account:issuing-thawed ops:stopped user:changed "
         "credential:stopped credential:funds-held user:change-stopped session:begun session:ended session:others-ended"
     ),
     CredentialKind: "api_key fix",
@@ -41,6 +42,7 @@ WORDS: dict[type[StrEnum], str] = {
     Channel: "authenticator sms email",
     Delivery: "not_needed sending sent failed",
     StopKind: "credential security_change",
+    HouseFreeze: "none new all",
     StopEffect: "cancelled deactivated nothing_left frozen",
     TokenKind: "api_key api_secret fix_password",
 }
@@ -49,12 +51,12 @@ PROBLEMS = {
     400: "cannot-be-carried-out sign-in-failed",
     401: "not-signed-in session-ended",
     403: (
-        "forbidden prime-liquidity-owner-required two-factor-not-enabled issuing-frozen not-the-requester "
-        "cross-site not-known-here reveal-refused invalid-statement"
+        "forbidden prime-liquidity-owner-required two-factor-not-enabled issuing-frozen issuing-suspended "
+        "not-the-requester cross-site not-known-here reveal-refused invalid-statement"
     ),
     404: "not-found",
     409: (
-        "code-already-used conflict name-taken request-open acting-for-another request-closed "
+        "code-already-used conflict not-confirmed name-taken request-open acting-for-another request-closed "
         "not-at-this-step secret-not-shown wrong-status nothing-waiting version-changed too-many-credentials"
     ),
     408: "body-too-slow",

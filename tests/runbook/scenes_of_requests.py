@@ -90,6 +90,26 @@ def an_api_key_of_a_customer_leaked(town: Town) -> Iterator[Variables]:
     yield {"KEY": key, "ACCOUNT": town.account_id()}
 
 
+def stop_an_account(town: Town) -> Iterator[Variables]:
+    town.active_key("attacked bot")
+    town.waiting_fix()
+    yield {"ACCOUNT": town.account_id()}
+    yield {}
+
+
+def stop_everything(town: Town) -> Iterator[Variables]:
+    town.active_key("last bot")
+    yield {}
+    [active] = town.rows("SELECT count(*)::text FROM credentials WHERE status = 'active'")
+    yield {"ACTIVE": active}
+    yield {}
+
+
+def freeze_what_is_issued(_town: Town) -> Iterator[Variables]:
+    yield {}
+    yield {}
+
+
 def this_wasnt_me(town: Town) -> Iterator[Variables]:
     asked = town.key("drain", permissions=("trade", "funds_external"))
     wait_until(lambda: any("drain" in text and "/stop/" in text for text in town.mails()))

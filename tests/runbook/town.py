@@ -38,7 +38,9 @@ class Town:
     @property
     def places(self) -> dict[str, str]:
         """What depends on the machine, and how the runbook calls it."""
-        shown = {"API": 8080, "WORKER": 8081, "TEMPORAL": 7233, "TEMPORAL_UI": 8233, "POSTGRES": 54321}
+        shown = {
+            "API": 8080, "WORKER": 8081, "TEMPORAL": 7233, "TEMPORAL_UI": 8233, "POSTGRES": 54321, "VERIFIER_": 8090,
+        }  # fmt: skip
         addresses = {f"127.0.0.1:{port}": f"127.0.0.1:{shown[name]}" for name, port in self.stack.ports.items()}
         return {str(self.stack.data): ".countersign", str(self.folder): "/backups", **addresses}
 

@@ -17,6 +17,7 @@ from countersign.domain.audit import Place, Recorded
 from countersign.domain.checkpoints import Head, Signed
 from countersign.domain.codes import Window
 from countersign.domain.credentials import CredentialKind, CredentialStatus, SessionType
+from countersign.domain.freezing import HouseFreeze
 from countersign.domain.people import Role, TwoFactorMethod
 from countersign.domain.requests import Channel, Delivery, Journey, Outcome, Step
 from countersign.domain.stops import StopEffect, StopKind
@@ -25,6 +26,7 @@ from countersign.storage import (
     accounts,
     challenges,
     credentials,
+    house_freezes,
     key_checks,
     ledger,
     managing,
@@ -38,6 +40,7 @@ from countersign.storage import (
 from countersign.storage.activity import Counted
 from countersign.storage.challenges import NewChallenge, Settled
 from countersign.storage.credentials import NewCredential
+from countersign.storage.house_freezes import NewFreeze
 from countersign.storage.ledger import IdempotencyRecord
 from countersign.storage.oversight import Narrowing
 from countersign.storage.recovery_codes import RecoveryCodeMac
@@ -131,6 +134,7 @@ _SPECIAL: dict[Function, list[dict[str, Any]]] = {
     credentials.get: [{}, {"kind": None}],
     credentials.insert: [{"new": _NEW_CREDENTIAL}],
     credentials.by_session_name: [{"name": session_name(1)}],
+    house_freezes.insert: [{"new": NewFreeze(frozen=HouseFreeze.ALL, done_by="x", user_id=USER, reason="x")}],
     key_checks.hold: [{"kind": "api"}],
     ledger.append: [{"events": [_EVENT], "after": Place(2 * Crowd().requests + 1, hashlib.sha256(b"x").digest())}],
     ledger.events: [{"before": None}, {"before": 1000}],

@@ -17,6 +17,7 @@ from countersign.local.postgres import EmbeddedPostgres
 from countersign.storage import (
     checkpoints,
     figures,
+    halting,
     key_uses,
     looking_up,
     managing,
@@ -53,7 +54,12 @@ WHOLE: dict[Function, tuple[set[str], str]] = {
     figures.open_requests: ({"requests", "requests_open_of_user", "requests_open_of_account"}, FIGURE),
     figures.waiting_longer: ({"requests_waiting"}, FIGURE),
     figures.waits: ({"notices_waiting", "notices_due", "requests_waiting"}, FIGURE),
+    halting.of_everything: (
+        {"credentials", "requests_open_of_account", "requests"},
+        "counted once, before all of it is stopped",
+    ),
     key_uses.every: ({*LARGE, *LESS_LARGE, "requests_revealed", "requests_open_of_account"}, KEEPING),
+    looking_up.accounts_called: ({"accounts"}, "by its name, in an operator's hand"),
     looking_up.mails_waiting: ({"notices_waiting", "notices_due"}, OF_FEW),
     looking_up.people: ({"users"}, "any part of a name may be looked for, in an operator's hand"),
     managing.find: ({"credentials_session_name"}, "any part of a name may be looked for, among FIX credentials alone"),
