@@ -30,9 +30,9 @@ class Failures:
 
     def are_too_many(self, lookup: Lookup, known: Known | None, ip: Ip) -> bool:
         """Tell whether a call is to be denied unseen."""
-        if known is not None and known.whitelist.names(ip):
+        if self._pairs.of((lookup, neighbourhood(ip))) < self._of_pair:
             return False
-        return self._pairs.of((lookup, neighbourhood(ip))) >= self._of_pair
+        return known is None or not known.whitelist.names(ip)
 
     def is_stranger(self, ip: Ip) -> bool:
         """Tell whether so many unknown keys came from there that another one is not looked for."""
@@ -54,7 +54,10 @@ class _Counts:
         self._counts: OrderedDict[Hashable, tuple[float, int]] = OrderedDict()
 
     def of(self, name: Hashable) -> int:
-        begun_at, count = self._counts.get(name, (0.0, 0))
+        found = self._counts.get(name)
+        if found is None:
+            return 0
+        begun_at, count = found
         return count if time.monotonic() - begun_at < _WINDOW_SECONDS else 0
 
     def add(self, name: Hashable) -> None:

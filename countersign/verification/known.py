@@ -66,13 +66,21 @@ class Known:
     mac_key_id: str | None = None
     session_type: SessionType | None = None
     trading_limits: tuple[dict[str, Any], ...] | None = None
+    _answers: dict[bool, Allowed] = field(default_factory=dict, compare=False, repr=False)
 
     def permissions_at(self, at: float) -> frozenset[Permission]:
         """Return the permissions in effect: those that move funds may be held back."""
         return self.permissions if at >= self.funds_from else self.permissions - FUNDS
 
     def allowed(self, at: float) -> Allowed:
-        """Return the answer to a call that may be carried out."""
+        """Return the answer to a call that may be carried out; it is made once with and once without held funds."""
+        is_held = at < self.funds_from
+        answer = self._answers.get(is_held)
+        if answer is None:
+            answer = self._answers[is_held] = self._allowed(at)
+        return answer
+
+    def _allowed(self, at: float) -> Allowed:
         in_effect = self.permissions_at(at)
         return Allowed(
             credential_id=self.id,

@@ -8,6 +8,8 @@ import pytest
 
 from countersign.local.errors import StackError
 from countersign.local.issuer import ISSUER, load_or_make_issuer
+from countersign.local.sign_in import gateway_token
+from countersign.settings import Settings
 
 
 def _read(token: str, jwks_file: Path) -> dict[str, object]:
@@ -56,3 +58,13 @@ def test_a_broken_key_file_is_told_in_one_line(tmp_path: Path) -> None:
 
     with pytest.raises(StackError, match="holds no private key"):
         load_or_make_issuer(tmp_path)
+
+
+def test_a_gateway_has_a_token_for_verifiers_on_the_local_stack_alone(tmp_path: Path) -> None:
+    token = gateway_token(Settings(mode="local", data=tmp_path))
+
+    keys = jwt.PyJWKSet.from_json(load_or_make_issuer(tmp_path).jwks_file.read_text())
+    key = keys[jwt.get_unverified_header(token)["kid"]]
+    assert jwt.decode(token, key, algorithms=["ES256"], audience="countersign-verifier")["sub"] == "gateway"
+    with pytest.raises(StackError, match="your issuer"):
+        gateway_token(Settings(data=tmp_path))

@@ -123,6 +123,8 @@ async def test_gateways_are_told_of_what_is_revoked_and_of_nothing_else(
         assert await asyncio.wait_for(first, 5) == Revoked(credential_id=key.id, version=2)
         await customer.deactivate(key.id)
         assert await asyncio.wait_for(anext(news), 5) == Revoked(credential_id=key.id, version=3)
+    # Who hangs up is told nothing more.
+    await eventually(lambda: subscribers(verifier), lambda count: count == 0)
 
 
 async def test_gateways_are_told_when_revocations_may_have_been_missed(site: Site) -> None:

@@ -32,8 +32,9 @@ async def database(site: Site) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def nowhere(site: Site) -> AsyncIterator[Database]:
-    """A database that does not answer."""
+async def nowhere(site: Site, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Database]:
+    """A database that does not answer, and is not waited for as long as others."""
+    monkeypatch.setattr("countersign.storage.database._WAIT_SECONDS", 0.1)
     port = site.own.server.port
     opened = Database(site.own.verifier_url.replace(f":{port}/", f":{free_port()}/"), pool_size=1)
     await opened.open()
