@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator
 
 from countersign.domain.credentials import SessionType
 from countersign.domain.permissions import Permission
+from countersign.domain.trading_limits import TradingLimit
 
 MOST_CALLS = 100
 
@@ -111,7 +112,7 @@ class Allowed(BaseModel, frozen=True):
     account_id: UUID
     permissions: tuple[Permission, ...] = Field(description="Those in effect; funds permissions may be held back.")
     session_type: SessionType | None
-    trading_limits: tuple[dict[str, Any], ...] | None = None
+    trading_limits: tuple[TradingLimit, ...] = Field(default=(), description="For the gateway to keep.")
     version: int
 
 

@@ -5,6 +5,7 @@
 
 from countersign.domain.credentials import SessionType
 from countersign.domain.permissions import Permission
+from countersign.domain.trading_limits import TradingLimit
 from countersign.domain.verification import Allowed, Denied, Lost, Revoked
 from countersign.gateway_client.client import GatewayClient
 from countersign.gateway_client.errors import NotLetIn, QuestionRefused, VerifierUnavailable
@@ -19,5 +20,6 @@ __all__ = [
     "QuestionRefused",
     "Revoked",
     "SessionType",
+    "TradingLimit",
     "VerifierUnavailable",
 ]

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from countersign.domain.credentials import SessionType
 from countersign.domain.permissions import Permission
+from countersign.domain.trading_limits import TradingLimit
 from countersign.storage.database import Connection, many
 
 
@@ -21,6 +22,7 @@ class Verifiable(BaseModel, frozen=True):
     session_type: SessionType | None
     permissions: tuple[Permission, ...]
     ip_whitelist: tuple[str, ...]
+    trading_limits: tuple[TradingLimit, ...]
     is_active: bool
     version: int
     funds_from: datetime | None
@@ -30,7 +32,7 @@ class Verifiable(BaseModel, frozen=True):
 
 
 _SELECT = """SELECT c.id, c.account_id, c.name, c.public_id, c.session_type, c.permissions, c.ip_whitelist,
-                 c.status = 'active' AND a.prime_liquidity AS is_active, c.version, c.funds_from, c.secret_sealed,
+                 c.trading_limits, c.status = 'active' AND a.prime_liquidity AS is_active, c.version, c.funds_from, c.secret_sealed,
                  c.password_mac, c.mac_key_id
              FROM credentials c JOIN accounts a ON a.id = c.account_id"""
 

@@ -104,6 +104,7 @@ class Credentials:
             password_mac=row.password_mac or NOBODY.password_mac,
             mac_key_id=self._mac_key_id(row),
             session_type=row.session_type,
+            trading_limits=row.trading_limits,
         )
 
     def _secret(self, row: Verifiable) -> bytes:

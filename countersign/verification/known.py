@@ -5,12 +5,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from countersign.domain.credentials import SessionType
 from countersign.domain.permissions import FUNDS, Permission
 from countersign.domain.secrets import TokenKind, has_valid_checksum, looks_like, new_session_name
+from countersign.domain.trading_limits import TradingLimit
 from countersign.domain.verification import Allowed, Call, FixCall, SessionCall
 
 Ip = IPv4Address | IPv6Address
@@ -65,7 +66,7 @@ class Known:
     password_mac: bytes = field(default=b"", repr=False)
     mac_key_id: str | None = None
     session_type: SessionType | None = None
-    trading_limits: tuple[dict[str, Any], ...] | None = None
+    trading_limits: tuple[TradingLimit, ...] = ()
     _answers: dict[bool, Allowed] = field(default_factory=dict, compare=False, repr=False)
 
     def permissions_at(self, at: float) -> frozenset[Permission]:

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from countersign.gateway_client import Allowed
+from countersign.gateway_client import Allowed, TradingLimit
 from examples.gateway.errors import OrderRefused
 
 
@@ -19,13 +19,13 @@ class TradingLimits:
     def take(self, decision: Allowed, amounts: Mapping[str, Decimal]) -> None:
         """Count an order of so much of each asset, or raise ``OrderRefused`` and count nothing."""
         self._begin_day(datetime.now(UTC).date())
-        for limit in decision.trading_limits or ():
-            self._require(decision, limit, amounts.get(limit["asset"], Decimal(0)))
+        for limit in decision.trading_limits:
+            self._require(decision, limit, amounts.get(limit.asset, Decimal(0)))
         for asset, amount in amounts.items():
             self._traded[decision.credential_id, asset] = self._traded_today(decision, asset) + amount
 
-    def _require(self, decision: Allowed, limit: Mapping[str, str | None], amount: Decimal) -> None:
-        asset, size, volume = str(limit["asset"]), limit.get("order_size"), limit.get("daily_volume")
+    def _require(self, decision: Allowed, limit: TradingLimit, amount: Decimal) -> None:
+        asset, size, volume = limit.asset, limit.order_size, limit.daily_volume
         if size is not None and amount > Decimal(size):
             raise OrderRefused(f"More than {size} {asset}, the most for one order with this key")
         if volume is not None and self._traded_today(decision, asset) + amount > Decimal(volume):

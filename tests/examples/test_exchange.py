@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from countersign.gateway_client import Allowed, Permission
+from countersign.gateway_client import Allowed, Permission, TradingLimit
 from examples.gateway.amounts import read_amount
 from examples.gateway.errors import BadRequest, OrderRefused
 from examples.gateway.exchange import PRICE, WALLET, Exchange, Order
@@ -20,7 +20,7 @@ def trader(*limits: dict[str, str | None]) -> Allowed:
         account_id=uuid4(),
         permissions=(Permission.READ, Permission.TRADE),
         session_type=None,
-        trading_limits=limits,
+        trading_limits=tuple(TradingLimit.model_validate(limit) for limit in limits),
         version=1,
     )
 

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from api.verifier.app import create_verifier
 from countersign.domain.credentials import SessionType
-from countersign.gateway_client import GatewayClient
+from countersign.gateway_client import Allowed, GatewayClient
 from countersign.local.issuer import Issuer
 from countersign.local.postgres import EmbeddedPostgres
 from countersign.local.tcp_ports import free_port
@@ -40,7 +40,8 @@ async def gateway(
 async def test_an_api_key_opens_calls_from_its_activation_to_its_deactivation(
     cast: Cast, gateway: GatewayClient
 ) -> None:
-    flow = await cast.owner.create_api_key(ip_whitelist="203.0.113.0/24")
+    limits = [{"asset": "BTC", "order_size": "1.5", "daily_volume": None}]
+    flow = await cast.owner.create_api_key(ip_whitelist="203.0.113.0/24", trading_limits=limits)
     await flow.to_secret()
     secret = (await flow.reveal()).json()
     credential_id = (await flow.shown())["credential_id"]
@@ -51,7 +52,9 @@ async def test_an_api_key_opens_calls_from_its_activation_to_its_deactivation(
     await flow.to_activation_code()
     await flow.enter_activation_code()
     await until(gateway, key.rest(), allowed=True)
-    await gateway.verify([asked(key.rest(ip=ELSEWHERE))])
+    [let_in, _] = await gateway.verify([asked(key.rest()), asked(key.rest(ip=ELSEWHERE))])
+    assert isinstance(let_in, Allowed)
+    assert [limit.model_dump() for limit in let_in.trading_limits] == limits
 
     await cast.second_owner.post(f"/api-keys/{credential_id}/deactivations")
     await until(gateway, key.rest(), allowed=False)
