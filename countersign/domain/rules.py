@@ -69,6 +69,8 @@ class Rules:
     """How long a request is kept, counted from its end."""
     notices_kept: timedelta = timedelta(days=90)
     """How long a mail is kept after it went out, a link after it ran out, a recovery code after it was used."""
+    activity_kept: timedelta = timedelta(days=90)
+    """How long it is kept what became of the calls made with a credential; its last use stays."""
     trail_kept: timedelta = timedelta(days=400)
     """How long audit events stay in the database before ops are told that they may be archived."""
 

@@ -35,6 +35,7 @@ async def sweep(desk: Desk, *, at: datetime) -> AsyncGenerator[dict[str, int]]:
         "stops": retention.remove_stops,
         "recovery_codes": retention.remove_recovery_codes,
         "sessions": retention.remove_sessions,
+        "credential_activity": retention.remove_activity,
         "sms_days": retention.remove_sms_days,
     }
     for table, before in kept_since(desk.rules, at=at).items():
@@ -66,6 +67,7 @@ def kept_since(rules: Rules, *, at: datetime) -> dict[str, datetime]:
         "stops": at - rules.notices_kept,
         "recovery_codes": at - rules.notices_kept,
         "sessions": at,
+        "credential_activity": at - rules.activity_kept,
         "sms_days": at - rules.requests_kept,
     }
 

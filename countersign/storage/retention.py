@@ -8,6 +8,10 @@ from typing import LiteralString
 
 from countersign.storage.database import Connection, scalar
 
+# "Last used" is told from the newest day with success.
+_OLD_ACTIVITY: LiteralString = """day < (%s AT TIME ZONE 'UTC')::date AND (outcome <> 'allowed' OR EXISTS (
+                                      SELECT FROM credential_activity n WHERE n.credential_id = a.credential_id
+                                      AND n.outcome = 'allowed' AND n.day > a.day))"""
 # The same conditions as in the functions of migration 0010, for whoever asks before anything is removed.
 _OLD: dict[str, LiteralString] = {
     "requests": "SELECT count(*) FROM requests WHERE outcome IS NOT NULL AND closed_at < %s",
@@ -17,6 +21,7 @@ _OLD: dict[str, LiteralString] = {
                 AND NOT EXISTS (SELECT FROM notices WHERE stop_id = stops.id)""",
     "recovery_codes": "SELECT count(*) FROM recovery_codes WHERE used_at IS NOT NULL AND used_at < %s",
     "sessions": "SELECT count(*) FROM sessions WHERE expires_at < %s",
+    "credential_activity": f"SELECT count(*) FROM credential_activity a WHERE {_OLD_ACTIVITY}",
     "sms_days": "SELECT count(*) FROM sms_days WHERE day < (%s AT TIME ZONE 'UTC')::date",
 }
 
@@ -51,6 +56,14 @@ async def remove_sessions(connection: Connection, *, before: datetime, limit: in
                    SELECT token_hash FROM sessions WHERE expires_at < %s
                    ORDER BY expires_at LIMIT %s FOR UPDATE SKIP LOCKED))"""
     return {"sessions": (await connection.execute(query, (before, limit))).rowcount}
+
+
+async def remove_activity(connection: Connection, *, before: datetime, limit: int) -> dict[str, int]:
+    """Remove counts of calls of the days before a moment's, but for the last use of each credential."""
+    query = f"""DELETE FROM credential_activity WHERE ctid = ANY (ARRAY(
+                    SELECT ctid FROM credential_activity a WHERE {_OLD_ACTIVITY}
+                    ORDER BY day LIMIT %s FOR UPDATE SKIP LOCKED))"""
+    return {"credential_activity": (await connection.execute(query, (before, limit))).rowcount}
 
 
 async def remove_sms_days(connection: Connection, *, before: datetime, limit: int) -> dict[str, int]:

@@ -32,8 +32,8 @@ class Verifiable(BaseModel, frozen=True):
 
 
 _SELECT = """SELECT c.id, c.account_id, c.name, c.public_id, c.session_type, c.permissions, c.ip_whitelist,
-                 c.trading_limits, c.status = 'active' AND a.prime_liquidity AS is_active, c.version, c.funds_from, c.secret_sealed,
-                 c.password_mac, c.mac_key_id
+                 c.trading_limits, c.status = 'active' AND a.prime_liquidity AS is_active, c.version, c.funds_from,
+                 c.secret_sealed, c.password_mac, c.mac_key_id
              FROM credentials c JOIN accounts a ON a.id = c.account_id"""
 
 

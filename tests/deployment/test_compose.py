@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import AliasChoices, SecretStr
 
+from api.verifier.checking import require_verifier_settings
 from countersign.adapters.temporal import SEARCH_ATTRIBUTES
 from countersign.settings import Settings
 from countersign.wiring import require_service_settings
@@ -14,6 +15,7 @@ from tests.support.compose import ROOT, Deployment, composed, jobs, of_ours, sec
 
 LONG_RUNNING = services().keys() - jobs().keys()
 SERVING = ("api-1", "api-2", "worker", "worker-previous")
+VERIFYING = ("verifier-1", "verifier-2")
 BY_HAND = ("countersign_oidc_client_secret", "countersign_sendgrid_api_key", "countersign_twilio_auth_token")
 
 
@@ -61,8 +63,9 @@ def test_what_is_ours_is_no_root_and_writes_to_tmp_and_volumes_alone(name: str) 
     assert [each.partition(":")[0] for each in service["tmpfs"]] == ["/tmp"]  # noqa: S108 - the mount of the container
 
 
-def test_there_are_two_of_api_and_worker() -> None:
+def test_there_are_two_of_api_worker_and_verifier() -> None:
     assert services()["api-1"] == services()["api-2"]
+    assert services()["verifier-1"] == services()["verifier-2"]
     assert services()["worker"]["deploy"]["replicas"] == 2
 
 
@@ -70,7 +73,7 @@ def test_there_are_two_of_api_and_worker() -> None:
 def test_every_setting_and_every_secret_of_ours_exists(name: str) -> None:
     given = {*of_ours()[name].get("environment", {}), *map(str.upper, secrets_of(of_ours()[name]))}
 
-    assert given <= NAMES.keys()
+    assert {each.partition("__")[0] for each in given} <= NAMES.keys()
 
 
 @pytest.mark.parametrize("name", of_ours())
@@ -88,7 +91,7 @@ def test_what_others_read_from_the_environment_is_put_there_by_their_entrypoint_
             assert named in ({"SQL_PASSWORD"}, {"POSTGRES_PWD"}, {"TEMPORAL_AUTH_CLIENT_SECRET"})
 
 
-@pytest.mark.parametrize("name", SERVING)
+@pytest.mark.parametrize("name", [*SERVING, VERIFYING[0]])
 def test_with_the_secrets_that_are_made_no_production_service_lacks_a_setting(
     name: str, made: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,7 +104,7 @@ def test_with_the_secrets_that_are_made_no_production_service_lacks_a_setting(
     monkeypatch.setenv("COUNTERSIGN_SECRETS", str(tmp_path))
 
     settings = Settings()
-    require_service_settings(settings)
+    (require_verifier_settings if name in VERIFYING else require_service_settings)(settings)
     assert settings.mode == "production"
 
 
@@ -111,6 +114,8 @@ def test_only_migrations_are_the_owner_and_each_process_has_its_own_ring() -> No
     assert [name for name, each in given.items() if "countersign_owner_database_url" in each] == ["migrate"]
     assert [name for name, each in given.items() if "countersign_api_key_ring" in each] == ["api-1", "api-2"]
     assert [name for name, each in given.items() if "countersign_worker_key_ring" in each] == [*SERVING[2:]]
+    assert [name for name, each in given.items() if "countersign_verifier_key_ring" in each] == [*VERIFYING]
+    assert [name for name, each in given.items() if "countersign_verifier_database_url" in each] == [*VERIFYING]
 
 
 def test_only_those_who_need_the_database_or_the_engine_reach_them() -> None:
@@ -119,7 +124,7 @@ def test_only_those_who_need_the_database_or_the_engine_reach_them() -> None:
     }
     processes = {"api-1", "api-2", "worker", "worker-previous", "temporal"}
 
-    assert reached["database"] == processes | {"postgres", "migrate", "temporal-schema"}
+    assert reached["database"] == processes | {"postgres", "migrate", "temporal-schema", *VERIFYING}
     assert reached["engine"] == processes | {"temporal-namespace", "temporal-ui", "versions"}
     assert all(composed()["networks"][net]["internal"] for net in reached)
 

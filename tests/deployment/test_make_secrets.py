@@ -62,7 +62,7 @@ def test_the_addresses_of_the_database_carry_the_passwords_of_their_roles_and_wa
 def test_no_two_passwords_are_the_same(made: Deployment) -> None:
     passwords = [path.read_text().strip() for path in made.secrets.glob("*_password")]
 
-    assert len(set(passwords)) == len(passwords) == 4
+    assert len(set(passwords)) == len(passwords) == 5
     assert all(re.fullmatch(r"[0-9a-f]{48}", each) for each in passwords)
 
 

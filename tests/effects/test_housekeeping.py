@@ -132,6 +132,25 @@ async def test_days_of_sms_go_after_as_long_and_never_the_present_one(house: Hou
     assert edge - timedelta(days=1) not in left
 
 
+async def test_counts_of_calls_go_by_the_day_and_the_last_use_stays(house: House) -> None:
+    edge, statement = (
+        SINCE["credential_activity"].date(),
+        "INSERT INTO credential_activity VALUES (%s, %s, %s, 1, %s, '::')",
+    )
+    used, unused = uuid4(), uuid4()
+    long_ago, before = edge - timedelta(days=2), edge - timedelta(days=1)
+    for credential, outcome, day in [
+        (used, "allowed", long_ago), (used, "allowed", before), (used, "clock", before), (unused, "clock", edge),
+    ]:  # fmt: skip
+        await house.change(statement, credential, outcome, day, day)
+
+    assert (await old(house.desk, at=AT))["credential_activity"] == 2
+    assert (await swept(house.desk))["credential_activity"] == 2
+
+    left = await house.select("SELECT credential_id, day FROM credential_activity ORDER BY day")
+    assert [row for row in left if row[0] in (used, unused)] == [(used, before), (unused, edge)]
+
+
 async def test_a_request_goes_with_all_that_belongs_to_it_and_its_credential_and_its_trail_stay(house: House) -> None:
     case = await (await house.create_fix()).to_waiting()
     assert (await case.decide()).problem is None
