@@ -80,8 +80,10 @@ class Deployment:
         shutil.copytree(ROOT / "deploy", folder / "deploy", ignore=shutil.ignore_patterns("secrets", "certificates"))
         shutil.copy(ROOT / "pyproject.toml", folder)
 
-    def make_secrets(self, command: str = f"{sys.executable} -m countersign") -> subprocess.CompletedProcess[str]:
+    def make_secrets(self, command: str = "python -m countersign") -> subprocess.CompletedProcess[str]:
         """Run the script with a command of ours, by default the one that is installed here."""
-        environment = {**os.environ, "COUNTERSIGN": command}
+        # By the path, since the script splits the command into words, and a checkout may lie in "my files".
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        environment = {**os.environ, "PATH": path, "COUNTERSIGN": command}
         script = self.folder / "deploy/make-secrets"
         return subprocess.run([script], env=environment, capture_output=True, text=True, check=False)
