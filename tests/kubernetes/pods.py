@@ -24,7 +24,7 @@ class Pod:
 
     @property
     def component(self) -> str:
-        """What it is: api, worker, migrate or checkpoints."""
+        """What it is: api, worker, verifier, migrate or checkpoints."""
         return self.labels["app.kubernetes.io/component"]
 
     @property

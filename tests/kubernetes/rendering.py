@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MANIFESTS = ROOT / "deploy/kubernetes"
 # One of these says where Temporal is; whatever it is, the others are applied after it.
 FOUNDATIONS = ("temporal-chart", "temporal-cloud", "temporal-cloud-mtls")
-PARTS = ("migrate", "checkpoints", "builds/0.1.0", "api", "monitoring")
+PARTS = ("migrate", "checkpoints", "builds/0.1.0", "api", "verifier", "monitoring")
 Manifest = dict[str, Any]
 
 

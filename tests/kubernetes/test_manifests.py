@@ -27,7 +27,7 @@ def cluster() -> Deployed:
 
 
 def test_every_pod_is_restricted_twice_over(cluster: Deployed) -> None:
-    assert len(pods(cluster)) == 4
+    assert len(pods(cluster)) == 5
     for pod in pods(cluster):
         assert pod.spec["securityContext"] | {"fsGroupChangePolicy": None} == {
             "runAsNonRoot": True,
@@ -53,7 +53,7 @@ def test_no_pod_can_speak_to_the_cluster(cluster: Deployed) -> None:
     for pod in pods(cluster):
         assert pod.spec["automountServiceAccountToken"] is False
         assert accounts[pod.spec["serviceAccountName"]]["automountServiceAccountToken"] is False
-    assert len({pod.spec["serviceAccountName"] for pod in pods(cluster)}) == len(accounts) == 4
+    assert len({pod.spec["serviceAccountName"] for pod in pods(cluster)}) == len(accounts) == 5
 
 
 def test_every_container_says_what_it_needs_and_may_write_to_little(cluster: Deployed) -> None:
@@ -67,7 +67,7 @@ def test_every_container_says_what_it_needs_and_may_write_to_little(cluster: Dep
 def test_every_container_runs_a_command_that_exists(cluster: Deployed) -> None:
     commands = [pod.container["args"] for pod in pods(cluster)]
 
-    assert sorted(commands) == [["api"], ["audit", "checkpoint"], ["migrate"], ["worker"]]
+    assert sorted(commands) == [["api"], ["audit", "checkpoint"], ["migrate"], ["verifier"], ["worker"]]
     assert [each for each in commands if CliRunner().invoke(app, [*each, "--help"]).exit_code] == []
 
 
@@ -107,7 +107,7 @@ def test_the_next_build_stands_beside_the_one_before_and_shares_nothing_with_it(
     assert both.of("ConfigMap")["countersign-build-9-8-7"]["data"] == {"COUNTERSIGN_BUILD_ID": "9.8.7"}
 
 
-@pytest.mark.parametrize("component", ["api", "worker"])
+@pytest.mark.parametrize("component", ["api", "verifier", "worker"])
 def test_probes_ask_a_port_that_the_process_listens_on(cluster: Deployed, component: str) -> None:
     [pod] = [each for each in pods(cluster) if each.component == component]
     probes = {name: pod.container[f"{name}Probe"] for name in ("startup", "liveness", "readiness")}
@@ -119,9 +119,12 @@ def test_probes_ask_a_port_that_the_process_listens_on(cluster: Deployed, compon
     }
     [port] = pod.container["ports"]
     assert {each["httpGet"]["port"] for each in probes.values()} == {port["name"]}
-    environment = pod.environment(cluster)
-    listens = environment.get("COUNTERSIGN_WORKER_PORT" if component == "worker" else "COUNTERSIGN_API_PORT", "8080")
-    assert port["containerPort"] == int(listens)
+    listens = {
+        "api": Settings().api_port,
+        "verifier": Settings().verifier.port,
+        "worker": int(pod.environment(cluster).get("COUNTERSIGN_WORKER_PORT", "0")),
+    }
+    assert port["containerPort"] == listens[component]
     # /readyz waits up to four seconds for each part.
     assert probes["readiness"]["timeoutSeconds"] > 4
 
@@ -134,6 +137,7 @@ def test_a_pod_has_time_to_stop(cluster: Deployed) -> None:
     # Five seconds for what is under way, and for the worker as long as a provider is waited for.
     assert given["api"] > pause + _GOODBYE_SECONDS
     assert given["worker"] > _GOODBYE_SECONDS + Settings().provider_timeout_seconds
+    assert given["verifier"] > pause + _GOODBYE_SECONDS
 
 
 def test_whatever_selects_pods_selects_those_that_it_is_for(cluster: Deployed) -> None:
@@ -143,11 +147,15 @@ def test_whatever_selects_pods_selects_those_that_it_is_for(cluster: Deployed) -
     assert selected == {
         "Deployment countersign-api": ["api"],
         f"Deployment {worker}": ["worker"],
+        "Deployment countersign-verifier": ["verifier"],
         "PodDisruptionBudget countersign-api": ["api"],
+        "PodDisruptionBudget countersign-verifier": ["verifier"],
         f"PodDisruptionBudget {worker}": ["worker"],
         "PodMonitor countersign-api": ["api"],
+        "PodMonitor countersign-verifier": ["verifier"],
         "PodMonitor countersign-worker": ["worker"],
         "Service countersign-api": ["api"],
+        "Service countersign-verifier": ["verifier"],
     }
 
 
@@ -166,12 +174,12 @@ def test_pods_of_one_kind_are_spread_over_nodes_and_zones(cluster: Deployed) -> 
 
 
 def test_autoscalers_scale_what_exists_and_keep_two_at_least(cluster: Deployed) -> None:
-    [api] = cluster.of("HorizontalPodAutoscaler").values()
-    [worker] = cluster.of("ScaledObject").values()
+    by_load = [each["spec"] for each in cluster.of("HorizontalPodAutoscaler").values()]
+    [by_backlog] = [each["spec"] for each in cluster.of("ScaledObject").values()]
     deployments = cluster.of("Deployment")
 
-    assert {api["spec"]["scaleTargetRef"]["name"], worker["spec"]["scaleTargetRef"]["name"]} == set(deployments)
-    assert api["spec"]["minReplicas"] == worker["spec"]["minReplicaCount"] == 2
+    assert {each["scaleTargetRef"]["name"] for each in (*by_load, by_backlog)} == set(deployments)
+    assert [by_backlog["minReplicaCount"], *(each["minReplicas"] for each in by_load)] == [2, 2, 2]
     assert not any("replicas" in each["spec"] for each in deployments.values())
 
 
@@ -211,7 +219,8 @@ def test_the_audit_file_has_one_writer_on_a_volume_for_one_pod(cluster: Deployed
     [cron] = cluster.of("CronJob").values()
     [writer] = [each for each in pods(cluster) if each.component == "checkpoints"]
 
-    assert told == {"api": None, "worker": None, "migrate": None, "checkpoints": "/checkpoints/audit.jsonl"}
+    assert {component for component, file in told.items() if file} == {"checkpoints"}
+    assert told["checkpoints"] == "/checkpoints/audit.jsonl"
     assert claim["spec"]["accessModes"] == ["ReadWriteOncePod"]
     assert cron["spec"]["concurrencyPolicy"] == "Forbid"
     [volume] = [each for each in writer.spec["volumes"] if each["name"] == "checkpoints"]
@@ -243,7 +252,7 @@ def test_people_are_led_where_the_ingress_is(cluster: Deployed) -> None:
 
 
 def _services(cluster: Deployed) -> list[Pod]:
-    return [each for each in pods(cluster) if each.component in {"api", "worker"}]
+    return [each for each in pods(cluster) if each.component in {"api", "verifier", "worker"}]
 
 
 def _leads_to(path: Mapping[str, str], route: str) -> bool:

@@ -25,18 +25,26 @@ def test_each_kind_of_pod_reaches_what_it_needs_and_nothing_else(cluster: Deploy
     reached = {pod.component: _ports(cluster, pod, "egress") for pod in pods(cluster)}
 
     services = {53, 5432, 443, 4318, 7233}
-    assert reached == {"api": services, "worker": services, "migrate": {53, 5432}, "checkpoints": {53, 5432}}
+    assert reached == {
+        "api": services,
+        "worker": services,
+        "verifier": {53, 5432, 443},
+        "migrate": {53, 5432},
+        "checkpoints": {53, 5432},
+    }
 
 
-def test_only_api_and_worker_are_reached_and_only_at_their_ports(cluster: Deployed) -> None:
+def test_only_api_worker_and_verifier_are_reached_and_only_at_their_ports(cluster: Deployed) -> None:
     reached = {pod.component: _ports(cluster, pod, "ingress") for pod in pods(cluster)}
 
-    assert reached == {"api": {"http"}, "worker": {"metrics"}, "migrate": set(), "checkpoints": set()}
+    assert reached == {
+        "api": {"http"}, "worker": {"metrics"}, "verifier": {"http"}, "migrate": set(), "checkpoints": set(),
+    }  # fmt: skip
     names = {pod.component: {each["name"] for each in pod.container.get("ports", ())} for pod in pods(cluster)}
     assert names == reached
 
 
-def test_the_api_is_reached_from_two_namespaces_and_the_worker_from_one(cluster: Deployed) -> None:
+def test_each_service_is_reached_from_the_namespaces_that_need_it(cluster: Deployed) -> None:
     sources = {
         pod.component: {
             source["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
@@ -44,10 +52,12 @@ def test_the_api_is_reached_from_two_namespaces_and_the_worker_from_one(cluster:
             for source in rule["from"]
         }
         for pod in pods(cluster)
-        if pod.component in {"api", "worker"}
+        if pod.component in {"api", "worker", "verifier"}
     }
 
-    assert sources == {"api": {"ingress", "monitoring"}, "worker": {"monitoring"}}
+    assert sources == {
+        "api": {"ingress", "monitoring"}, "worker": {"monitoring"}, "verifier": {"gateways", "monitoring"},
+    }  # fmt: skip
 
 
 def test_every_way_out_names_where_to_and_the_internet_is_without_private_networks(cluster: Deployed) -> None:

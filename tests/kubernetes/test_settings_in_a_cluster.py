@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import pytest
 from pydantic import AliasChoices, BaseModel
 
+from api.verifier.checking import require_verifier_settings
+from countersign.adapters.ring_text import KeyRingInvalid
 from countersign.settings import Settings
 from countersign.wiring import production_faults
 from tests.kubernetes.pods import UNLISTED, Pod, pods
@@ -50,6 +52,16 @@ def test_api_and_worker_lack_nothing_that_production_needs(
         assert settings.database_url.get_secret_value() == "a secret"
 
 
+def test_a_verifier_lacks_nothing_that_it_needs(cluster: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    [verifier] = [each for each in pods(cluster) if each.component == "verifier"]
+    settings = _settings(verifier, cluster, (), monkeypatch)
+
+    # The settings are complete; what stands for the ring is none.
+    with pytest.raises(KeyRingInvalid):
+        require_verifier_settings(settings)
+    assert settings.mode == "production"
+
+
 def test_temporal_is_spoken_to_as_the_foundation_says(
     cluster: Deployed, foundation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,6 +84,7 @@ def test_no_process_is_given_the_secrets_of_another(cluster: Deployed) -> None:
     assert given == {
         "api": {*services, "countersign-api-keys"},
         "worker": {*services, "countersign-worker-keys"},
+        "verifier": {"countersign-verifier-database", "countersign-verifier-keys"},
         "migrate": {"countersign-owner"},
         "checkpoints": {"countersign-database", "countersign-worker-keys"},
     }
