@@ -13,6 +13,7 @@ REQUEST_ID = "countersign.request_id"
 _OFF: AbstractContextManager[None] = nullcontext()
 _WRITES = re.compile(r"(?<!FOR )(?<!DO )\b(INSERT|UPDATE|DELETE)\s+(?:INTO\s+|FROM\s+)?([a-z_]+)")
 _READS = re.compile(r"\b(SELECT)\b.*?\bFROM\s+([a-z_]+)", re.DOTALL)
+_INNERMOST = re.compile(r"\([^()]*\)")
 
 
 class _Switch:
@@ -75,8 +76,14 @@ def _text(query: Any) -> str:
 @lru_cache(maxsize=512)
 def _name(text: str) -> str:
     """Return what the statement does to which table: where it does several things, what it writes first."""
-    found = _WRITES.search(text) or _READS.search(text)
+    found = _WRITES.search(text) or _READS.search(_without_parentheses(text)) or _READS.search(text)
     return f"{found[1].upper()} {found[2]}" if found else "SQL"
+
+
+def _without_parentheses(text: str) -> str:
+    """Return the statement without what it asks on the side."""
+    shorter = _INNERMOST.sub(" ", text)
+    return shorter if shorter == text else _without_parentheses(shorter)
 
 
 @lru_cache(maxsize=512)

@@ -40,6 +40,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
         "credentials_per_account": 100,
         "requests_kept": timedelta(days=400),
         "notices_kept": timedelta(days=90),
+        "activity_kept": timedelta(days=90),
         "trail_kept": timedelta(days=400),
     }
 

@@ -29,11 +29,19 @@ def api_is_down(town: Town) -> Iterator[Variables]:
 
 
 def worker_is_down(town: Town) -> Iterator[Variables]:
+    town.key("begun before").sent()
     with town.still("worker"):
         # A worker that has nothing to do asks Temporal for work once a minute.
-        wait_until(lambda: httpx.get(f"{town.stack.url}/readyz").json()["worker"] == "down", patience=120)
+        wait_until(lambda: httpx.get(f"{town.stack.url}/readyz").json()["worker"] == "down", patience=240)
         yield {}
     time.sleep(6)
+    yield {}
+
+
+def verifier_is_down(town: Town) -> Iterator[Variables]:
+    with town.still("verifier"):
+        yield {"VERIFIER": f"http://127.0.0.1:{town.stack.ports['VERIFIER_']}"}
+    time.sleep(3)
     yield {}
 
 

@@ -21,7 +21,7 @@ from tests.runbook.masking import Mask
 ALERTS = {
     "api-is-down", "worker-is-down", "temporal-is-down", "database-is-down", "sms-do-not-arrive", "mails-do-not-go-out",
     "an-approval-hangs", "account-manager-queue-is-old", "sms-suspended", "wrong-codes-rise", "decisions-refused",
-    "audit-checkpoint-is-old", "outbox-is-stuck", "keys-do-not-fit",
+    "audit-checkpoint-is-old", "outbox-is-stuck", "keys-do-not-fit", "verifier-is-down",
 }  # fmt: skip
 TEXT = RUNBOOK.read_text(encoding="utf-8")
 ENTRIES = [*entries(TEXT)]
@@ -68,9 +68,11 @@ def understood(command: Any, words: list[str], parent: Any = None) -> str:
 
 
 def _filled(word: str) -> str:
+    if word in {"N", "$ACTIVE"}:
+        return "1"
     if word.startswith("$") and not any(part in word for part in _FILES):
         return str(uuid4()) if "NAME" not in word else "CS-T-0000-0000-0000"
-    return {"N": "1", "YYYY-MM": "2025-10"}.get(word, word)
+    return {"YYYY-MM": "2025-10"}.get(word, word)
 
 
 def test_every_query_names_search_attributes_types_and_steps_that_there_are() -> None:

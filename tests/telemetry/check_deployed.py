@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ALERTS = ROOT / "deploy" / "prometheus" / "alerts.yml"
 SCRAPES = ROOT / "deploy" / "prometheus" / "prometheus.yml"
 RUNBOOK = ROOT / "docs" / "runbook.md"
-JOBS = {"countersign-api", "countersign-worker"}
+JOBS = {"countersign-api", "countersign-verifier", "countersign-worker"}
 # Grafana puts it in: long enough for some scrapes.
 _INTERVAL = "$__rate_interval"
 _METRIC = re.compile(r"\b(?:countersign|temporal)_[a-z0-9_]+|\bup\b")
