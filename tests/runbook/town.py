@@ -16,6 +16,7 @@ from countersign.local.postgres import EmbeddedPostgres
 from tests.adapters.standins import SendGridStandIn, TwilioStandIn
 from tests.runbook.callers import Creation
 from tests.support.processes import RunningStack, running_stack, wait_until
+from tests.support.production import ROOT
 
 _ACCOUNT = {
     "COUNTERSIGN_TWILIO_ACCOUNT_SID": f"AC{'0' * 32}",
@@ -42,7 +43,7 @@ class Town:
             "API": 8080, "WORKER": 8081, "TEMPORAL": 7233, "TEMPORAL_UI": 8233, "POSTGRES": 54321, "VERIFIER_": 8090,
         }  # fmt: skip
         addresses = {f"127.0.0.1:{port}": f"127.0.0.1:{shown[name]}" for name, port in self.stack.ports.items()}
-        return {str(self.stack.data): ".countersign", str(self.folder): "/backups", **addresses}
+        return {str(self.stack.data): ".countersign", str(self.folder): "/backups", str(ROOT): "…", **addresses}
 
     def key(self, name: str, *, permissions: tuple[str, ...] = ("trade",), user: str = "sam") -> Creation:
         """Begin the creation of an API key, and return once its code is on its way or was sent."""
