@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
+from api.answers import Answers
 from countersign.domain.errors import Unavailable
 from countersign.health import promptly
 from countersign.storage import figures, heartbeats, sms_days
@@ -39,23 +40,11 @@ class Metrics:
         self._registry = CollectorRegistry()
         cap = Gauge("countersign_sms_cap", "SMS that may be made on a day; 0 is no cap.", registry=self._registry)
         cap.set(sms_per_day)
-        self._requests = Counter(
-            "countersign_http_requests",
-            "HTTP requests answered.",
-            ("route", "method", "status"),
-            registry=self._registry,
-        )
+        self._answers = Answers(self._registry, seconds=_SECONDS)
         self._problems = Counter(
             "countersign_problems",
             "HTTP requests refused, by the problem's type: too-many-sms, sms-suspended, and so on.",
             ("problem",),
-            registry=self._registry,
-        )
-        self._seconds = Histogram(
-            "countersign_http_request_duration_seconds",
-            "How long an answer took.",
-            ("route", "method"),
-            buckets=_SECONDS,
             registry=self._registry,
         )
 
@@ -63,8 +52,9 @@ class Metrics:
         """Count one answered request, and what it was refused for."""
         if answered.problem is not None:
             self._problems.labels(answered.problem).inc()
-        self._requests.labels(answered.route, answered.method, str(answered.status)).inc()
-        self._seconds.labels(answered.route, answered.method).observe(answered.seconds)
+        self._answers.count(
+            route=answered.route, method=answered.method, status=answered.status, seconds=answered.seconds
+        )
 
     async def exposition(self, database: Database, *, task_queue: str) -> bytes:
         """Return all metrics as Prometheus reads them; without the database, all but what is read from there."""

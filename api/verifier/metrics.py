@@ -3,11 +3,12 @@
 import time
 from collections.abc import Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.answers import Answers
 from countersign.verification.verifier import Verifier
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
@@ -19,24 +20,7 @@ class VerifierMetrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self._requests = Counter(
-            "countersign_http_requests",
-            "HTTP requests answered.",
-            ("route", "method", "status"),
-            registry=self._registry,
-        )
-        self._seconds = Histogram(
-            "countersign_http_request_duration_seconds",
-            "How long an answer took.",
-            ("route", "method"),
-            buckets=_SECONDS,
-            registry=self._registry,
-        )
-
-    def count(self, *, route: str, method: str, status: int, seconds: float) -> None:
-        """Count one answered request."""
-        self._requests.labels(route, method, str(status)).inc()
-        self._seconds.labels(route, method).observe(seconds)
+        self.answers = Answers(self._registry, seconds=_SECONDS)
 
     def exposition(self, verifier: Verifier) -> bytes:
         """Return all metrics as Prometheus reads them."""
@@ -69,7 +53,7 @@ class Counted:
             # Methods and paths are the caller's: kept as they come, they would make endless series.
             method = scope["method"] if scope["method"] in _METHODS else "other"
             route = scope["path"] if scope["path"] in self._routes else "unknown"
-            self._metrics.count(route=route, method=method, status=status, seconds=time.monotonic() - began)
+            self._metrics.answers.count(route=route, method=method, status=status, seconds=time.monotonic() - began)
 
 
 class _Exposed(Collector):

@@ -12,13 +12,18 @@ LIMITS = [{"asset": "BTC", "order_size": "1.5", "daily_volume": "10"}]
 MANY = "\n".join(f"ASSET{number:05} order 12345678901234567890.123456789012345678 day 1" for number in range(20))
 
 
-async def test_limits_are_understood_while_they_are_typed_and_asked_for(
-    page: Page, cast: Cast, visitors: Visitors
-) -> None:
+async def _with_the_form(page: Page, cast: Cast, visitors: Visitors) -> Management:
     owner = Management(page, cast.sms_owner)
     await visitors.sign_in(page, cast.sms_owner)
     await owner.open()
     await owner.fill_new_key("Bot", "Trade")
+    return owner
+
+
+async def test_limits_are_understood_while_they_are_typed_and_asked_for(
+    page: Page, cast: Cast, visitors: Visitors
+) -> None:
+    owner = await _with_the_form(page, cast, visitors)
     limits, told = owner.panel.get_by_label("Trading limits"), owner.panel.locator("#understood")
     await limits.fill("btc order 1,5")
     await expect(told).to_contain_text("Not an amount like 10 or 0.25, with a point: btc order 1,5.")
@@ -68,10 +73,7 @@ async def test_an_edit_of_limits_alone_is_confirmed_and_activated(page: Page, ca
 async def test_what_is_wrong_and_as_many_limits_as_there_may_be_fit_any_screen(
     page: Page, cast: Cast, visitors: Visitors
 ) -> None:
-    owner = Management(page, cast.sms_owner)
-    await visitors.sign_in(page, cast.sms_owner)
-    await owner.open()
-    await owner.fill_new_key("Bot", "Trade")
+    owner = await _with_the_form(page, cast, visitors)
     limits, told = owner.panel.get_by_label("Trading limits"), owner.panel.locator("#understood")
     await limits.fill(f"{MANY}\nONE day 1\nnonsense {'x' * 80}")
     await owner.press("CREATE API Key")
