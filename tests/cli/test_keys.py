@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -245,7 +247,7 @@ async def temporal_alone(ops: Ops) -> AsyncIterator[None]:
 
 @pytest.mark.prove  # a Temporal of its own, and processes three times over
 async def test_a_key_goes_only_when_nothing_needs_it_and_everything_works_without_it(
-    ops: Ops, temporal_alone: None
+    ops: Ops, temporal_alone: None, postgres: EmbeddedPostgres
 ) -> None:
     first = ops.ring.current
     async with ops.place.at_work(api=ops.ring, worker=ops.ring) as processes:
@@ -264,6 +266,10 @@ async def test_a_key_goes_only_when_nothing_needs_it_and_everything_works_withou
         await flow.to_activation_code()
         ok(await flow.enter_activation_code())
         await flow.handle.result()
+        told = str(await ops.refused("retire", first))
+        assert told.count("\n- ") == 2, "events that are not yet archived, and a closed workflow, are all that is left"
+        assert "audit events lie under it; they go with what they belong to." in told
+        _let_the_events_be_archived(postgres, processes.core.settings, first)
         assert str(await ops.refused("retire", first)).count("\n- ") == 1, "the closed workflow is all that is left"
         assert isinstance(await ops.refused("retire", "nobody"), NotFound)
         assert isinstance(await ops.refused("retire", ops.ring.current), KeyNeeded)
@@ -281,6 +287,14 @@ async def test_a_key_goes_only_when_nothing_needs_it_and_everything_works_withou
         (ops.ring.current, "current"),
         (first, "retired"),
     ]
+
+
+def _let_the_events_be_archived(postgres: EmbeddedPostgres, settings: Settings, key_id: str) -> None:
+    """Leave no audit event under the key, as when their month has gone to the archive."""
+    name = urlsplit(settings.database_url.get_secret_value()).path
+    with psycopg.connect(postgres.superuser_url.removesuffix("/postgres") + name) as connection:
+        connection.execute("SET session_replication_role = replica")
+        assert connection.execute("DELETE FROM audit_events WHERE key_id = %s", (key_id,)).rowcount > 0
 
 
 async def _let_the_key_be_older_than_all_workflows(database: Database, key_id: str) -> None:
