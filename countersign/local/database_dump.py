@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict
 from countersign.local.errors import StackError
 from countersign.local.postgres import EmbeddedPostgres
 from countersign.local.postgres_home import postgres_home
-from countersign.local.postgres_roles import APP_GROUP, DATABASE, OWNER
+from countersign.local.postgres_roles import DATABASE, OWNER, ensure_groups
 
 _RESTORING = "countersign_restoring"
 _VARIABLES = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "dbname": "PGDATABASE"}
@@ -24,10 +24,7 @@ def dump_database(data: Path, owner_url: str, *, to: Path) -> None:
 
 def restore_database(data: Path, server: EmbeddedPostgres, dump: Path) -> None:
     """Put what the dump holds in the place of the database of a running server; a failure leaves it as it was."""
-    with psycopg.connect(server.owner_url, autocommit=True) as owner:
-        # Made by the owner, who may then grant it; dumps hold no roles.
-        if owner.execute("SELECT FROM pg_roles WHERE rolname = %s", (APP_GROUP,)).fetchone() is None:
-            owner.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(APP_GROUP)))
+    ensure_groups(server.owner_url)
     _as_superuser(
         server,
         sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(_RESTORING)),

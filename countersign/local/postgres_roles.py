@@ -12,6 +12,7 @@ APP_GROUP = "countersign_app"
 VERIFIER_LOGIN = "countersign_verifier_login"
 VERIFIER_GROUP = "countersign_verifier"
 SUPERUSER = "postgres"
+_LOGINS = {APP_GROUP: APP_LOGIN, VERIFIER_GROUP: VERIFIER_LOGIN}
 
 _Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -33,8 +34,17 @@ def ensure_database(superuser_url: str, *, passwords: Mapping[str, str]) -> None
 def grant_application(owner_url: str) -> None:
     """Give the logins of application and verifier the rights of the groups that the migrations made; safe to repeat."""
     with psycopg.connect(owner_url, autocommit=True) as connection:
-        for group, login in ((APP_GROUP, APP_LOGIN), (VERIFIER_GROUP, VERIFIER_LOGIN)):
+        for group, login in _LOGINS.items():
             connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(group), sql.Identifier(login)))
+
+
+def ensure_groups(owner_url: str) -> None:
+    """Make the groups that the migrations make: a dump holds rights, and no roles; safe to repeat."""
+    # By the owner, who may then grant them.
+    with psycopg.connect(owner_url, autocommit=True) as connection:
+        for group in _LOGINS:
+            if not _exists(connection, "SELECT FROM pg_roles WHERE rolname = %s", group):
+                connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(group)))
 
 
 def _ensure_role(connection: _Connection, role: str, password: str) -> None:

@@ -6,14 +6,19 @@ import stat
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from countersign.adapters.keyring import new_key_ring_json
 from countersign.local.backing_up import back_up, restore
 from countersign.local.backup_folder import BackupFolder
 from countersign.local.data_folder import hold_data_folder
+from countersign.local.database_dump import dump_database, restore_database
 from countersign.local.errors import StackError
 from countersign.local.files import write_private
+from countersign.local.postgres import EmbeddedPostgres
+from countersign.local.tcp_ports import free_port
+from tests.support.databases import OwnDatabase
 
 
 @pytest.fixture
@@ -114,3 +119,18 @@ def test_keys_that_came_after_the_backup_stay(backup: Path, tmp_path: Path) -> N
     assert json.loads((data / "key-ring.json").read_text()) == ring
     assert state(data / "temporal.db") == [(1,)]
     assert not (data / "temporal.db-wal").exists()
+
+
+def test_a_dump_is_restored_where_nothing_was_before(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    own = OwnDatabase.make_migrated(postgres)
+    dump_database(tmp_path, own.owner_url, to=tmp_path / "database.dump")
+
+    with EmbeddedPostgres(tmp_path / "new", free_port(), durable=False).running() as server:
+        restore_database(tmp_path / "new", server, tmp_path / "database.dump")
+        server.grant_application()
+
+        for url, is_allowed in ((server.app_url, True), (server.verifier_url, False)):
+            with psycopg.connect(url) as connection:
+                assert connection.execute("SELECT count(secret_sealed) FROM credentials").fetchone() == (0,)
+                may_insert = "SELECT has_table_privilege('audit_events', 'INSERT')"
+                assert connection.execute(may_insert).fetchone() == (is_allowed,)
