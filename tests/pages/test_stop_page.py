@@ -7,9 +7,11 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from countersign.local.postgres import EmbeddedPostgres
 from countersign.settings import Settings
 from tests.support.cast import Cast, Flow
 from tests.support.pages import Page, Reader
+from tests.support.proxy import Proxy
 from tests.support.stage import api_of
 from tests.support.stops import ASKED, let_link_age, link_to, press_on_page
 
@@ -98,11 +100,17 @@ async def test_no_other_method_stops_anything(flow: Flow, link: tuple[str, str],
 
 
 @pytest.mark.prove
-async def test_while_the_database_is_down_it_says_so_and_keeps_the_token(settings: Settings) -> None:
-    nowhere = settings.model_copy(update={"database_url": SecretStr("postgresql://nobody@127.0.0.1:1/none")})
-    async with api_of(nowhere) as client:
-        opened = await Reader(client).get(f"/stop/{uuid4()}")
-        page = await press_on_page(client, (str(uuid4()), "x" * 43))
+async def test_while_the_database_is_down_it_says_so_and_keeps_the_token(
+    settings: Settings, postgres: EmbeddedPostgres
+) -> None:
+    async with Proxy.to(postgres.port) as way:
+        url = settings.database_url.get_secret_value().replace(f":{postgres.port}/", f":{way.port}/")
+        async with api_of(settings.model_copy(update={"database_url": SecretStr(url)})) as client:
+            # A process that never saw its database answers nothing.
+            await Reader(client).get("/sign-in")
+            await way.cut()
+            opened = await Reader(client).get(f"/stop/{uuid4()}")
+            page = await press_on_page(client, (str(uuid4()), "x" * 43))
 
     assert (opened.status, page.status) == (200, 503)
     [form] = page.forms
