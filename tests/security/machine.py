@@ -30,6 +30,7 @@ _BUTTONS = {
     "later": [Proof.SAVED, Proof.EMAIL, Proof.MANAGER],
     "resend": [Proof.CODE, Proof.EMAIL],
 }
+_ASKED_FOR = {"asked for": "activate-fix-credentials", "a key": "activate-api-key"}
 DEPTH = st.integers(0, 6)
 WHICH = st.integers(0, _OPEN_AT_ONCE - 1)
 HOW = st.sampled_from(["http", "http", "signal"])
@@ -46,7 +47,7 @@ class Machine(RuleBasedStateMachine):
 
     @initialize(
         depths=st.tuples(DEPTH, DEPTH, DEPTH),
-        later=st.sampled_from(["no", "asked for", "by name"]),
+        later=st.sampled_from(["no", "asked for", "by name", "a key"]),
         aged=st.integers(0, 9),
     )
     def enter_the_cast(self, depths: tuple[int, int, int], later: str, aged: int) -> None:
@@ -59,7 +60,8 @@ class Machine(RuleBasedStateMachine):
             self._then(self.world.begin(self._person(who), journey, None))
             self._give(self.world.book.approvals[-1], "http", depth)
         if later != "no":
-            self._leave_inactive(self.world.book.approvals[1], later)
+            self._leave_inactive(self.world.book.approvals[0 if later == "a key" else 1], later)
+            self._give(self.world.book.approvals[-1], "http", depths[2] % 2)
         self.thieves_try_everything(aged, minutes=7 * (aged % 2))
 
     @rule(who=OWNERS, journey=st.sampled_from(["create-api-key", "create-fix-credentials"]))
@@ -236,8 +238,8 @@ class Machine(RuleBasedStateMachine):
             self._give(approval, "http", 1)
         if approval.awaits_choice:
             self._then(self.moves.choose(approval, approval.requester, "later", over="http"))
-        if approval.closed and later == "asked for":
-            self._begin_about(approval.requester, "activate-fix-credentials", 0)
+        if approval.closed and later in _ASKED_FOR:
+            self._begin_about(approval.requester, _ASKED_FOR[later], 0)
         if approval.closed and later == "by name":
             self.fix_credentials_are_activated_by_name(0, "unassigned_manager", 0)
             self.fix_credentials_are_activated_by_name(0, "account_manager", 0)
