@@ -7,12 +7,13 @@ from temporalio import workflow
 from countersign.domain.messages import StartRequest
 from countersign.domain.requests import Journey
 from workflows.create_api_key import CreateApiKey
+from workflows.versions import ENDS_SOON
 
 _PATCH = "pause-before-it-begins"
 _PAUSE = timedelta(milliseconds=1)
 
 
-@workflow.defn(name=Journey.CREATE_API_KEY)
+@workflow.defn(name=Journey.CREATE_API_KEY, versioning_behavior=ENDS_SOON)
 class Careless(CreateApiKey):
     """Changed as if nothing ran."""
 
@@ -26,7 +27,7 @@ class Careless(CreateApiKey):
         return await super().run(start)
 
 
-@workflow.defn(name=Journey.CREATE_API_KEY)
+@workflow.defn(name=Journey.CREATE_API_KEY, versioning_behavior=ENDS_SOON)
 class Patched(CreateApiKey):
     """What began before the change goes on without it."""
 
@@ -41,7 +42,7 @@ class Patched(CreateApiKey):
         return await super().run(start)
 
 
-@workflow.defn(name=Journey.CREATE_API_KEY)
+@workflow.defn(name=Journey.CREATE_API_KEY, versioning_behavior=ENDS_SOON)
 class Deprecated(CreateApiKey):
     """The branch of before is gone: only where nothing from before the change is open any more."""
 

@@ -3,7 +3,6 @@
 import asyncio
 import sys
 
-from countersign import wiring
 from countersign.settings import Settings
 from countersign.wiring import WORKER_PURPOSES, parts
 from tests.durability.changed_workflows import Careless
@@ -14,8 +13,10 @@ from workflows.journeys import WORKFLOWS
 
 async def _work() -> None:
     changed = [Careless if each is CreateApiKey else each for each in WORKFLOWS]
-    vars(wiring)["WORKFLOWS"] = changed
-    async with parts(Settings(), purposes=WORKER_PURPOSES, lazy=False) as core, working(core, chores=False):
+    async with (
+        parts(Settings(), purposes=WORKER_PURPOSES, lazy=False) as core,
+        working(core, chores=False, workflows=changed),
+    ):
         sys.stdout.write("ready\n")
         await asyncio.Event().wait()
 
