@@ -44,8 +44,8 @@ def work(settings: Settings) -> None:
 async def run_worker(settings: Settings) -> None:
     """Work until SIGINT or SIGTERM; Temporal and the database may come up later, go away, and come back.
 
-    Raises ``KeysUnfit`` when the key ring does not fit the database, at the start or at any time after, and
-    ``TlsUnusable`` for files that cannot be used. A connection that is refused, though, is tried again: whoever
+    Raises ``KeysUnfit`` when the key ring does not fit the database, at the start or at any time after, ``TlsUnusable``
+    for files that cannot be used, and ``PortUnusable``. A connection that is refused, though, is tried again: whoever
     refuses it may be mended.
     """
     logs.install(as_json=settings.log_format == "json")

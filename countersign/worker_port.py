@@ -4,6 +4,7 @@ It is open before anything is reached and as long as the process lives: one look
 """
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,7 +17,11 @@ from countersign.dispatch.key_watch import KeyWatch
 from countersign.exposition import exposition
 from countersign.health import database_health, health, temporal_health
 from countersign.settings import Settings
-from countersign.wiring import Parts
+from countersign.wiring import Parts, SettingsMissing
+
+
+class PortUnusable(SettingsMissing):
+    """Nothing can listen where the settings say."""
 
 
 @dataclass
@@ -40,17 +45,29 @@ class Standing:
 
 @asynccontextmanager
 async def serving(settings: Settings, standing: Standing) -> AsyncIterator[None]:
-    """Keep the port open for the length of the block, if the settings name one; raises ``OSError`` if it is taken."""
+    """Keep the port open for the length of the block, if the settings name one; raises ``PortUnusable``."""
     if not settings.worker_port:
         yield
         return
     runner = web.AppRunner(_app(standing), handle_signals=False, access_log=None)
     await runner.setup()
     try:
-        await web.TCPSite(runner, settings.worker_host, settings.worker_port).start()
+        await _listen(runner, settings)
         yield
     finally:
         await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, settings: Settings) -> None:
+    try:
+        await web.TCPSite(runner, settings.worker_host, settings.worker_port).start()
+    except OSError as error:
+        where = f"{settings.worker_host}:{settings.worker_port}"
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise PortUnusable(
+            f"The worker cannot listen on {where} ({why}): set COUNTERSIGN_WORKER_HOST and COUNTERSIGN_WORKER_PORT"
+            " to where it can, or the port to 0 for none."
+        ) from error
 
 
 def _app(standing: Standing) -> web.Application:

@@ -9,7 +9,7 @@ from uuid import NAMESPACE_URL, uuid5
 _UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 _KEY_ID = re.compile(r"\bk\d{8}-[0-9a-f]{6}\b")
 _SESSION_NAME = re.compile(r"\bCS-(T|MD)(?:-[0-9A-Z]{4}){3}\b")
-_PUBLIC_ID = re.compile(r"\bcsk_[0-9A-Za-z]+")
+_PUBLIC_ID = re.compile(r"\bcs[ku]_[0-9A-Za-z]+")
 _SHA = re.compile(r"\b[0-9a-f]{64}\b")
 _WIDTH = 200
 _PLAIN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
@@ -17,7 +17,7 @@ _PLAIN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     for pattern, shown in (
         (r"20\d\d-\d\d-\d\d([T ])\d\d:\d\d:\d\d(?:[.,]\d+)?", r"2026-11-27\g<1>10:15:42"),
         (r"20\d\d-\d\d-\d\d \d\d:\d\d(?!:)", "2026-11-27 10:15"),
-        (r"\b(?:\d+ (?:seconds?|minutes?|hours?) (?:ago|from now))\b", "moments ago"),
+        (r"(?m)\b\d+ (?:seconds?|minutes?|hours?) (?:ago|from now)\b|(?<=  )now *$", "moments ago"),
         (r"\b\d+\.\d+ s \([\d,]+ a second\)", "0.4 s (5,000 a second)"),
         (r"\bSM0{20,}(\d+)\b", r"SM0000000000000000000000000000\1"),
         (r"\b(\d+\.\d)\d+\b", r"\1"),
@@ -71,8 +71,8 @@ class Mask:
         return f"{real[: real.index('-', 3)]}-{made[:4]}-{made[4:8]}-{made[8:12]}"
 
     @staticmethod
-    def _public_id(_real: str, name: str) -> str:
-        return f"csk_{uuid5(NAMESPACE_URL, name).hex[:20]}"
+    def _public_id(real: str, name: str) -> str:
+        return f"{real[:4]}{uuid5(NAMESPACE_URL, name).hex[:20]}"
 
     @staticmethod
     def _sha(_real: str, name: str) -> str:

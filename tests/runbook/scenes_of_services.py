@@ -85,7 +85,7 @@ def sms_suspended(town: Town) -> Iterator[Variables]:
 def keys_do_not_fit(town: Town) -> Iterator[Variables]:
     wrong = town.folder / "wrong-ring.json"
     write_private(wrong, new_key_ring_json())
-    yield {"WRONG_RING": str(wrong)}
+    yield {"WRONG_RING": str(wrong), "COUNTERSIGN_WORKER_PORT": "0"}
 
 
 def rotate_the_keys(town: Town) -> Iterator[Variables]:
@@ -166,6 +166,7 @@ def restore_from_a_backup(town: Town) -> Iterator[Variables]:
     checkpoints.unlink()
     town.stack.start()
     yield {}
+    _countersign(town, "accounts", "thaw", town.account_id())
 
 
 def housekeeping(town: Town) -> Iterator[Variables]:

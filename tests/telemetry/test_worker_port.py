@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from prometheus_client.samples import Sample
 from pydantic import SecretStr
 
@@ -9,6 +10,7 @@ from countersign.local.issuer import Issuer
 from countersign.local.postgres import EmbeddedPostgres
 from countersign.local.temporal_server import EmbeddedTemporal
 from countersign.settings import Settings
+from countersign.worker_port import PortUnusable, Standing, serving
 from tests.support.cast import Providers
 from tests.support.databases import OwnDatabase
 from tests.support.patience import eventually
@@ -107,3 +109,13 @@ def _assert_told(done: list[Sample]) -> None:
 
 def _tells_of_a_mail(text: str) -> bool:
     return value(samples_of(text), "countersign_notices_total", result="sent") >= 1
+
+
+async def test_a_port_that_is_taken_is_told_in_a_line_with_what_to_set(settings: Settings) -> None:
+    async with Proxy.to(1) as taken:
+        with pytest.raises(PortUnusable) as caught:
+            async with serving(settings.model_copy(update={"worker_port": taken.port}), Standing()):
+                pass
+
+    assert f"127.0.0.1:{taken.port} (Address already in use)" in str(caught.value)
+    assert "COUNTERSIGN_WORKER_PORT" in str(caught.value)
