@@ -1,6 +1,6 @@
 """What would be stopped, counted, and where there is something to stop."""
 
-from typing import cast
+from typing import LiteralString, cast
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -31,31 +31,18 @@ class Counts(BaseModel, frozen=True):
 
 async def of_credential(connection: Connection, credential_id: UUID) -> Counts:
     """Return what stopping the credential would stop."""
-    query = f"""SELECT count(*) FILTER (WHERE kind = 'api_key') AS api_keys,
-                       count(*) FILTER (WHERE kind = 'fix') AS fix_credentials,
-                       (SELECT count(*) FROM requests WHERE credential_id = %(id)s AND {_ABOUT_CREDENTIALS})
-                       AS open_requests
-                FROM credentials WHERE id = %(id)s AND status = 'active'"""
-    return await _counts(connection, query, {"id": credential_id})
+    return await _counts(connection, " AND id = %(id)s", " AND credential_id = %(id)s", {"id": credential_id})
 
 
 async def of_account(connection: Connection, account_id: UUID) -> Counts:
     """Return what stopping the account would stop."""
-    query = f"""SELECT count(*) FILTER (WHERE kind = 'api_key') AS api_keys,
-                       count(*) FILTER (WHERE kind = 'fix') AS fix_credentials,
-                       (SELECT count(*) FROM requests WHERE account_id = %(id)s AND {_ABOUT_CREDENTIALS})
-                       AS open_requests
-                FROM credentials WHERE account_id = %(id)s AND status = 'active'"""
-    return await _counts(connection, query, {"id": account_id})
+    of_it: LiteralString = " AND account_id = %(id)s"
+    return await _counts(connection, of_it, of_it, {"id": account_id})
 
 
 async def of_everything(connection: Connection) -> Counts:
     """Return what stopping everything would stop."""
-    query = f"""SELECT count(*) FILTER (WHERE kind = 'api_key') AS api_keys,
-                       count(*) FILTER (WHERE kind = 'fix') AS fix_credentials,
-                       (SELECT count(*) FROM requests WHERE {_ABOUT_CREDENTIALS}) AS open_requests
-                FROM credentials WHERE status = 'active'"""
-    return await _counts(connection, query, {})
+    return await _counts(connection, "", "", {})
 
 
 async def accounts_concerned(connection: Connection, *, after: UUID, limit: int) -> list[UUID]:
@@ -69,5 +56,11 @@ async def accounts_concerned(connection: Connection, *, after: UUID, limit: int)
     return await column(connection, query, {"after": after, "limit": limit})
 
 
-async def _counts(connection: Connection, query: str, values: dict[str, UUID]) -> Counts:
+async def _counts(
+    connection: Connection, credentials: LiteralString, requests: LiteralString, values: dict[str, UUID]
+) -> Counts:
+    query = f"""SELECT count(*) FILTER (WHERE kind = 'api_key') AS api_keys,
+                       count(*) FILTER (WHERE kind = 'fix') AS fix_credentials,
+                       (SELECT count(*) FROM requests WHERE {_ABOUT_CREDENTIALS}{requests}) AS open_requests
+                FROM credentials WHERE status = 'active'{credentials}"""
     return cast("Counts", await one(connection, Counts, query, values))

@@ -29,6 +29,7 @@ from countersign.storage.database import Database
 from countersign.verification.purposes import VERIFIER_PURPOSES
 from countersign.wiring import API_PURPOSES, WORKER_PURPOSES, held_purposes
 from tests.support.cast import Providers
+from tests.support.databases import OwnDatabase
 from tests.support.rings import Place
 from tests.support.security import ok
 
@@ -291,8 +292,8 @@ async def test_a_key_goes_only_when_nothing_needs_it_and_everything_works_withou
 
 def _let_the_events_be_archived(postgres: EmbeddedPostgres, settings: Settings, key_id: str) -> None:
     """Leave no audit event under the key, as when their month has gone to the archive."""
-    name = urlsplit(settings.database_url.get_secret_value()).path
-    with psycopg.connect(postgres.superuser_url.removesuffix("/postgres") + name) as connection:
+    name = urlsplit(settings.database_url.get_secret_value()).path.removeprefix("/")
+    with psycopg.connect(OwnDatabase(name, postgres).superuser_url) as connection:
         connection.execute("SET session_replication_role = replica")
         assert connection.execute("DELETE FROM audit_events WHERE key_id = %s", (key_id,)).rowcount > 0
 

@@ -1,7 +1,6 @@
 """Stopping by ops: a key, an account, everything."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
 import pytest
@@ -23,7 +22,6 @@ from countersign.effects.issuance import frozen_house, thaw_account, thaw_house
 from countersign.effects.naming import credential_called
 from countersign.effects.orders import parse_name, parse_reason
 from countersign.effects.work import Desk
-from countersign.local.postgres import EmbeddedPostgres
 from countersign.storage import halting
 from countersign.storage.credentials import Credential
 from countersign.storage.halting import Counts
@@ -31,19 +29,12 @@ from tests.support.emergencies import (
     ORDER,
     active_fix,
     active_key,
-    desk_apart,
     findings,
     outcome,
     status,
     told_by_ops,
 )
 from tests.support.house import House
-
-
-@pytest.fixture(scope="module")
-async def apart(postgres: EmbeddedPostgres) -> AsyncIterator[Desk]:
-    async with desk_apart(postgres) as desk:
-        yield desk
 
 
 @pytest.fixture

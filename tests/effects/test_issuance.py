@@ -1,7 +1,5 @@
 """Freezing what is issued: for one account, or for the whole exchange."""
 
-from collections.abc import AsyncIterator
-
 import psycopg
 import pytest
 
@@ -15,17 +13,10 @@ from countersign.effects.issuance import freeze_account, freeze_house, frozen_ho
 from countersign.effects.opening import find_credential
 from countersign.effects.progress import begin
 from countersign.effects.work import Desk
-from countersign.local.postgres import EmbeddedPostgres
-from tests.support.emergencies import ORDER, active_key, desk_apart, house_frozen, outcome, status
+from tests.support.emergencies import ORDER, active_key, house_frozen, outcome, status
 from tests.support.house import NOW, House, minutes
 
 LEVELS = pytest.mark.parametrize("level", [HouseFreeze.NEW, HouseFreeze.ALL])
-
-
-@pytest.fixture(scope="module")
-async def apart(postgres: EmbeddedPostgres) -> AsyncIterator[Desk]:
-    async with desk_apart(postgres) as desk:
-        yield desk
 
 
 @pytest.fixture

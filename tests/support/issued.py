@@ -8,6 +8,11 @@ from tests.support.cast import Cast, Flow, Person
 from tests.support.fix import decide, decided, name_of
 
 
+async def _deactivate(owner: Person, credential: str) -> None:
+    response = await owner.post(f"/{credential}/deactivations")
+    assert response.status_code == 200, problem(response)
+
+
 @dataclass(frozen=True)
 class IssuedKey:
     """An API key that is active."""
@@ -18,8 +23,7 @@ class IssuedKey:
     owner: Person
 
     async def deactivate(self) -> None:
-        response = await self.owner.post(f"/api-keys/{self.id}/deactivations")
-        assert response.status_code == 200, problem(response)
+        await _deactivate(self.owner, f"api-keys/{self.id}")
 
     async def edit(self, *, permissions: list[str]) -> None:
         """Give it these permissions, and activate it again."""
@@ -40,8 +44,7 @@ class IssuedFix:
     owner: Person
 
     async def deactivate(self) -> None:
-        response = await self.owner.post(f"/fix-credentials/{self.id}/deactivations")
-        assert response.status_code == 200, problem(response)
+        await _deactivate(self.owner, f"fix-credentials/{self.id}")
 
 
 async def issue_key(owner: Person, **form: Any) -> IssuedKey:
